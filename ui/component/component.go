@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package component draws the parts that every page is made of. Each is a
+// pure function of its arguments: no request, no store, no clock. Texts come
+// in already formatted, and words of its own come from the locale that is
+// passed along. A component needs no inline style and no inline script, so
+// the strict content security policy holds wherever it is used.
+package component
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/a-h/templ"
+)
+
+// Kind says what a button, chip, banner or toast means; its colour follows.
+type Kind string
+
+// The kinds. The empty kind is neutral.
+const (
+	Plain   Kind = ""
+	Primary Kind = "primary"
+	Ghost   Kind = "ghost"
+	Danger  Kind = "danger"
+	OK      Kind = "ok"
+	Warn    Kind = "warn"
+	Info    Kind = "info"
+	Violet  Kind = "violet"
+	Accent  Kind = "accent"
+)
+
+// Hues is how many colours an avatar can have: hue 0 to Hues-1.
+const Hues = 12
+
+// HueOf maps an identifier to a stable hue.
+func HueOf(id string) int {
+	sum := uint32(2166136261)
+	for i := range len(id) {
+		sum = (sum ^ uint32(id[i])) * 16777619
+	}
+	return int(sum % Hues)
+}
+
+// Initials shortens a name to at most two letters: the first of the first and
+// of the last word that starts with one.
+func Initials(name string) string {
+	words := strings.FieldsFunc(name, func(r rune) bool { return r == ' ' || r == '-' || r == '.' })
+	letters := make([]string, 0, 2)
+	for _, w := range words {
+		r := []rune(w)
+		if isSign(r[0]) {
+			continue
+		}
+		letters = append(letters, strings.ToUpper(string(r[0])))
+	}
+	switch len(letters) {
+	case 0:
+		return "#"
+	case 1:
+		return letters[0]
+	}
+	return letters[0] + letters[len(letters)-1]
+}
+
+func isSign(r rune) bool {
+	return strings.ContainsRune("+()[]{}<>@#*_~\"'&/\\|,;:!?0123456789", r)
+}
+
+func hueClass(hue int) string {
+	if hue < 0 || hue >= Hues {
+		hue = 0
+	}
+	return "hue-" + strconv.Itoa(hue)
+}
+
+func (k Kind) class(prefix string) string {
+	if k == Plain {
+		return ""
+	}
+	return prefix + string(k)
+}
+
+// Link makes a path of our own safe for href attributes; any scheme that can
+// run script becomes about:invalid.
+func Link(path string) templ.SafeURL { return templ.URL(path) }
+
+func channelIcon(kind string) string {
+	switch kind {
+	case "whatsapp":
+		return "ch-whatsapp"
+	case "email":
+		return "mail"
+	case "instagram":
+		return "at-sign"
+	case "telegram":
+		return "send"
+	case "messenger":
+		return "message-circle"
+	}
+	return "globe"
+}
+
+func channelClass(kind string) string {
+	switch kind {
+	case "whatsapp", "email", "instagram", "telegram", "messenger":
+		return "ch-" + kind
+	}
+	return "ch-web"
+}
