@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package app
+
+import (
+	"context"
+	"net/mail"
+	"strings"
+
+	"kith/store"
+)
+
+// Agent is a person who works here. How the person proves who they are is app/auth's business.
+type Agent struct {
+	ID        AgentID `cbor:"-"`
+	Email     string  `cbor:"1,keyasint"`
+	Name      string  `cbor:"2,keyasint"`
+	Role      Role    `cbor:"3,keyasint"`
+	CreatedAt Instant `cbor:"4,keyasint"`
+	Disabled  bool    `cbor:"5,keyasint,omitempty"`
+}
+
+// NewAgent is what is needed to add an agent.
+type NewAgent struct {
+	Email string
+	Name  string
+	Role  Role
+}
+
+var (
+	agents      = store.NewTable[Agent]("agents", func(a *Agent) store.Subject { return a.ID })
+	agentEmails = store.NewLookup("agent_emails")
+)
+
+// AddAgent makes an agent. An e-mail address may be used once.
+func (d *Desk) AddAgent(ctx context.Context, actor Actor, n NewAgent) (*Agent, error) {
+	email, err := NormalEmail(n.Email)
+	if err != nil {
+		return nil, err
+	}
+	name := strings.TrimSpace(n.Name)
+	if name == "" {
+		return nil, invalid("name", "problem.name_empty", "Enter the person's name.")
+	}
+	if n.Role < Owner || n.Role > AgentRole {
+		return nil, invalid("role", "problem.role", "Choose owner, admin, manager or agent as the role.")
+	}
+	var a *Agent
+	err = d.act(ctx, actor, MayAgents, AuditAgentAdded, func(tx *store.Tx, e *AuditEvent) error {
+		_, taken, err := agentEmails.Get(tx, "email", email)
+		if err != nil {
+			return err
+		}
+		if taken {
+			return &Problem{
+				Kind: ErrConflict, Field: "email", Key: "problem.email_taken",
+				Text: "Somebody with this e-mail address is already here. Use another address.",
+			}
+		}
+		a = &Agent{ID: tx.NextSubject(), Email: email, Name: name, Role: n.Role, CreatedAt: InstantOf(tx.Now())}
+		e.Subject = a.ID
+		if err := agents.Put(tx, 0, a); err != nil {
+			return err
+		}
+		return agentEmails.Set(tx, "email", email, uint64(a.ID))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// Agents returns everybody who works here, in the order they came.
+func (d *Desk) Agents(ctx context.Context) ([]Agent, error) {
+	var out []Agent
+	err := d.db.View(ctx, func(tx *store.Tx) error {
+		return agents.Every(tx, 0, func(s store.Subject, _ uint64, a *Agent) error {
+			a.ID = s
+			out = append(out, *a)
+			return nil
+		})
+	})
+	return out, err
+}
+
+// Agent returns the agent of that number.
+func (d *Desk) Agent(ctx context.Context, id AgentID) (a *Agent, err error) {
+	err = d.db.View(ctx, func(tx *store.Tx) error {
+		a, err = agentOf(tx, id)
+		return err
+	})
+	return a, err
+}
+
+// AgentByEmail returns the agent with the address.
+func (d *Desk) AgentByEmail(ctx context.Context, email string) (a *Agent, err error) {
+	email, err = NormalEmail(email)
+	if err != nil {
+		return nil, err
+	}
+	err = d.db.View(ctx, func(tx *store.Tx) error {
+		id, ok, err := agentEmails.Get(tx, "email", email)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return missing("problem.agent_missing", "Nobody with this e-mail address works here.")
+		}
+		a, err = agentOf(tx, AgentID(id)) //nolint:gosec // put there as a subject
+		return err
+	})
+	return a, err
+}
+
+func agentOf(tx *store.Tx, id AgentID) (*Agent, error) {
+	a, err := agents.Get(tx, id, 0)
+	if err != nil {
+		return nil, found(err, "problem.agent_missing", "This agent does not exist.")
+	}
+	a.ID = id
+	return a, nil
+}
+
+// NormalEmail returns the address in lower case without spaces around it, or an ErrInvalid.
+func NormalEmail(s string) (string, error) {
+	s = strings.ToLower(strings.TrimSpace(s))
+	a, err := mail.ParseAddress(s)
+	if err != nil || a.Address != s || len(s) > 254 {
+		return "", invalid("email", "problem.email", "Enter an e-mail address such as name@example.com.")
+	}
+	return s, nil
+}

@@ -1,0 +1,471 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package app
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"kith/store"
+)
+
+// ReachBack is how many days back a reaction, reply, edit or status finds its message: networks allow 30.
+const ReachBack = 35
+
+// receiver stores what a network told within one transaction.
+type receiver struct {
+	tx *store.Tx
+	in InboxID
+}
+
+// Receive stores all of what one webhook told, in one transaction. When it returns nil everything is on disk; when it
+// returns an error nothing is. What was received before is recognised and not stored again.
+func (d *Desk) Receive(ctx context.Context, in InboxID, what Inbound) error {
+	if what.Empty() {
+		return nil
+	}
+	return d.db.Update(ctx, func(tx *store.Tx) error {
+		return (&receiver{tx: tx, in: in}).all(&what)
+	})
+}
+
+func (r *receiver) all(what *Inbound) error {
+	for i := range what.Changes {
+		if _, err := changeIdentity(r.tx, what.Changes[i]); err != nil {
+			return err
+		}
+	}
+	for i := range what.Messages {
+		if err := r.message(&what.Messages[i]); err != nil {
+			return err
+		}
+	}
+	for i := range what.Receipts {
+		if err := r.receipt(&what.Receipts[i]); err != nil {
+			return err
+		}
+	}
+	for i := range what.Preferences {
+		if err := r.preference(&what.Preferences[i]); err != nil {
+			return err
+		}
+	}
+	for i := range what.People {
+		if err := r.person(&what.People[i]); err != nil {
+			return err
+		}
+	}
+	for i := range what.Notices {
+		if err := r.notice(&what.Notices[i]); err != nil {
+			return err
+		}
+	}
+	for i := range what.Unreadable {
+		if err := keepUnreadable(r.tx, r.in, what.Unreadable[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// message stores a message once; one that acts upon an earlier message changes that one.
+func (r *receiver) message(m *InboundMessage) error {
+	key, clamped := r.day(m.At)
+	ident := providerKey(r.in, m.ExternalID)
+	if dup, err := r.seen(key, clamped, ident); dup || err != nil {
+		return err
+	}
+	if m.Action != ActNone && m.Target != "" {
+		target, ok, err := r.find(m.Target, m.At)
+		if err != nil {
+			return err
+		}
+		if ok {
+			if err := r.applyTo(target, m); err != nil {
+				return err
+			}
+			return providerIDs.Set(r.tx, key, ident, target.ID.Group, target.ID.Seq)
+		}
+	}
+	return r.insert(key, ident, m)
+}
+
+// seen reports whether the message was received before. A message whose time cannot be true is kept under the day it
+// came, so its duplicates are looked for on the days before as well.
+func (r *receiver) seen(key store.DayKey, clamped bool, ident string) (bool, error) {
+	if clamped {
+		_, ok, err := providerIDs.Find(r.tx, key.Class, key.Day, 8, ident)
+		return ok, err
+	}
+	_, _, ok, err := providerIDs.Get(r.tx, key, ident)
+	return ok, err
+}
+
+func (r *receiver) insert(key store.DayKey, ident string, m *InboundMessage) error {
+	contact, err := resolve(r.tx, m.Person)
+	if err != nil {
+		return err
+	}
+	conv, err := conversationFor(r.tx, r.in, contact)
+	if err != nil {
+		return err
+	}
+	row, err := r.row(key, &conv, m)
+	if err != nil {
+		return err
+	}
+	if err := r.pending(row); err != nil {
+		return err
+	}
+	if err := messages.Put(r.tx, store.Ref(row.ID), row); err != nil {
+		return err
+	}
+	if m.ExternalID != "" {
+		if err := providerIDs.Set(r.tx, key, ident, row.ID.Group, row.ID.Seq); err != nil {
+			return err
+		}
+	}
+	if m.Action != ActNone && m.Target != "" {
+		if err := awaited.Set(r.tx, key, providerKey(r.in, m.Target), row.ID.Group, row.ID.Seq); err != nil {
+			return err
+		}
+	}
+	conv.take(row, m.Past)
+	if m.Content.Referral != nil && m.Direction == In {
+		conv.FreeEntryAt = row.At
+	}
+	if err := saveConversation(r.tx, &conv); err != nil {
+		return err
+	}
+	return emit(r.tx, Event{
+		Kind: MessageReceived, Conversation: conv.ID, Contact: conv.Contact, Message: row.ID, Inbox: r.in,
+	})
+}
+
+// row makes the record of an inbound message and asks for its files.
+func (r *receiver) row(key store.DayKey, conv *Conversation, m *InboundMessage) (*Message, error) {
+	now := InstantOf(r.tx.Now())
+	row := &Message{
+		ID:      MessageID{DayKey: key, Group: uint64(conv.ID), Seq: r.tx.NextID()},
+		Contact: conv.Contact, Direction: m.Direction, Type: m.Type, Status: m.Status, Origin: m.Origin,
+		At: InstantOf(m.At), CreatedAt: now, ExternalID: m.ExternalID, Content: m.Content,
+		Forwarded: m.Forwarded, ReplyToID: m.ReplyTo, Target: m.Target,
+	}
+	if row.At == 0 {
+		row.At = now
+	}
+	if row.Origin == 0 {
+		row.Origin = FromCustomer
+	}
+	if m.ReplyTo != "" {
+		if quoted, ok, err := r.find(m.ReplyTo, m.At); err != nil {
+			return nil, err
+		} else if ok && quoted.ID.Group == row.ID.Group {
+			row.ReplyTo = quoted.ID
+		}
+	}
+	for i, f := range m.Media {
+		row.Attachments = append(row.Attachments, Attachment{
+			Name: f.Name, MIME: f.MIME, State: AttachmentWaiting, Provider: f.ProviderID, Voice: f.Voice, Animated: f.Animated,
+		})
+		job := Download{Message: row.ID, Index: i, Inbox: r.in, Contact: conv.Contact, Expect: f.SHA256}
+		if _, err := downloads.Push(r.tx, r.tx.Now(), &job); err != nil {
+			return nil, err
+		}
+	}
+	return row, nil
+}
+
+// take brings the conversation up to date with a new message. Past messages wake nobody.
+func (c *Conversation) take(m *Message, past bool) {
+	c.addDay(m.ID.DayKey)
+	if c.Order == 0 || !past {
+		c.Order = m.ID.Seq
+	}
+	if m.At >= c.LastAt || c.LastSeq == 0 {
+		c.LastAt, c.LastSeq, c.LastDay = m.At, m.ID.Seq, packDay(m.ID.DayKey)
+		if m.Direction != Note && m.Type != TypeSystem {
+			c.NeedsReply = m.Direction == In && !past
+		}
+	}
+	if m.Direction != In || past {
+		return
+	}
+	c.Unread++
+	if m.Type == TypeSystem {
+		return
+	}
+	c.Status = Open
+	if m.At > c.InboundAt {
+		c.InboundAt = m.At
+	}
+}
+
+// day is the day of a network's instant; clamped says that the instant cannot be true and today stands in for it.
+func (r *receiver) day(at time.Time) (key store.DayKey, clamped bool) {
+	now := r.tx.Now()
+	if at.Year() < 2009 || at.After(now.Add(24*time.Hour)) {
+		return store.DayKey{Class: store.Default, Day: store.DayOf(now)}, true
+	}
+	return store.DayKey{Class: store.Default, Day: store.DayOf(at)}, false
+}
+
+// find returns the message with an external id that is at most ReachBack days older than at.
+func (r *receiver) find(external string, at time.Time) (*Message, bool, error) {
+	key, _ := r.day(at)
+	ref, ok, err := providerIDs.Find(r.tx, key.Class, key.Day+1, ReachBack, providerKey(r.in, external))
+	if err != nil || !ok {
+		return nil, false, err
+	}
+	m, err := messageOf(r.tx, MessageID(ref))
+	if err != nil {
+		return nil, false, ignoreMissing(err)
+	}
+	return m, true, nil
+}
+
+// applyTo lets a reaction, edit or deletion change its message.
+func (r *receiver) applyTo(target *Message, m *InboundMessage) error {
+	target.apply(m.Action, m.Content.Text, InstantOf(m.At), m.Direction)
+	if err := changeMessage(r.tx, target, r.in); err != nil {
+		return err
+	}
+	if m.Action != ActReact || m.Direction != In {
+		return nil
+	}
+	conv, err := conversationOf(r.tx, target.ID.Conversation())
+	if err != nil {
+		return ignoreMissing(err)
+	}
+	if at := InstantOf(m.At); at > conv.InboundAt && !m.Past {
+		conv.InboundAt = at // a reaction is a user's message to the network's window
+	}
+	return saveConversation(r.tx, &conv)
+}
+
+func (m *Message) apply(a Action, text string, at Instant, by Direction) {
+	switch a {
+	case ActReact:
+		m.react(Reaction{Emoji: text, At: at}, by == In)
+	case ActEdit:
+		m.Versions = append(m.Versions, Version{Text: m.Content.Text, At: m.At})
+		m.Content.Text = text
+	case ActRevoke:
+		m.RevokedAt = at
+	case ActNone:
+	}
+}
+
+// react keeps one reaction per side: a new one replaces the old one, an empty one removes it.
+func (m *Message) react(n Reaction, customer bool) {
+	kept := m.Reactions[:0:0]
+	for _, old := range m.Reactions {
+		if (old.Agent == 0) != customer {
+			kept = append(kept, old)
+		}
+	}
+	if n.Emoji != "" {
+		kept = append(kept, n)
+	}
+	m.Reactions = kept
+}
+
+// pending applies the reaction, edit or deletion that came before its message.
+func (r *receiver) pending(row *Message) error {
+	if row.ExternalID == "" {
+		return nil
+	}
+	ref, ok, err := awaited.Find(r.tx, row.ID.Class, row.ID.Day+1, 3, providerKey(r.in, row.ExternalID))
+	if err != nil || !ok {
+		return err
+	}
+	early, err := messageOf(r.tx, MessageID(ref))
+	if err != nil {
+		return ignoreMissing(err)
+	}
+	action := map[MessageType]Action{TypeReaction: ActReact, TypeEdit: ActEdit, TypeRevoke: ActRevoke}[early.Type]
+	row.apply(action, early.Content.Text, early.At, early.Direction)
+	return nil
+}
+
+// preference records a wish about marketing on the contact and says so in the thread.
+func (r *receiver) preference(p *Preference) error {
+	c, err := resolve(r.tx, p.Person)
+	if err != nil {
+		return err
+	}
+	at := InstantOf(p.At)
+	if at < c.Consent.MarketingChangedAt || (at == c.Consent.MarketingChangedAt && c.Consent.MarketingStopped == p.Stop) {
+		return nil // older than what is known, or the same again
+	}
+	c.Consent = Consent{MarketingStopped: p.Stop, MarketingChangedAt: at, Evidence: p.Detail}
+	c.UpdatedAt = InstantOf(r.tx.Now())
+	if err := saveContact(r.tx, c); err != nil {
+		return err
+	}
+	what := "marketing_resumed"
+	if p.Stop {
+		what = "marketing_stopped"
+	}
+	return r.message(&InboundMessage{
+		ExternalID: "preference:" + what + ":" + p.At.UTC().Format(time.RFC3339) + ":" + first(p.Person.Identities),
+		Person:     p.Person, Direction: In, At: p.At, Type: TypeSystem,
+		Content: Content{System: what, Detail: p.Detail},
+	})
+}
+
+func first(ids []Identity) string {
+	if len(ids) == 0 {
+		return ""
+	}
+	return string(ids[0].Kind) + ":" + ids[0].Value
+}
+
+// person updates the name of somebody who is a contact already; strangers of the phone's address book stay out.
+func (r *receiver) person(p *Person) error {
+	for _, id := range p.Identities {
+		_, ok, err := identities.Get(r.tx, string(id.Kind), id.Value)
+		if err != nil {
+			return err
+		}
+		if ok {
+			_, err := resolve(r.tx, *p)
+			return err
+		}
+	}
+	return nil
+}
+
+// receipt moves the status of one of our messages up. News of a message that is not known yet waits for it.
+func (r *receiver) receipt(rc *Receipt) error {
+	m, err := r.subjectOf(rc)
+	if err != nil {
+		return err
+	}
+	if m == nil {
+		return r.early(rc)
+	}
+	return r.applyReceipt(m, rc)
+}
+
+func (r *receiver) subjectOf(rc *Receipt) (*Message, error) {
+	if id, err := ParseMessageID(rc.Callback); err == nil {
+		m, err := messageOf(r.tx, id)
+		if err == nil && m.Direction == Out && (m.ExternalID == "" || m.ExternalID == rc.ExternalID) {
+			return m, nil
+		}
+		if ignoreMissing(err) != nil {
+			return nil, err
+		}
+	}
+	m, ok, err := r.find(rc.ExternalID, rc.At)
+	if err != nil || !ok {
+		return nil, err
+	}
+	return m, nil
+}
+
+func (r *receiver) applyReceipt(m *Message, rc *Receipt) error {
+	before := *m
+	m.Status = m.Status.after(rc.Status)
+	at := InstantOf(rc.At)
+	switch rc.Status {
+	case StatusDelivered:
+		m.DeliveredAt = at
+	case StatusRead, StatusPlayed:
+		m.ReadAt = at
+	case StatusFailed:
+		if m.Status == StatusFailed {
+			m.Failure = rc.Failure
+		}
+	default:
+	}
+	if rc.Pricing != nil {
+		m.Pricing = rc.Pricing
+	}
+	if m.Status != StatusFailed {
+		m.Failure = nil
+	}
+	if m.ExternalID == "" && rc.ExternalID != "" {
+		m.ExternalID = rc.ExternalID
+		if err := providerIDs.Set(r.tx, m.ID.DayKey, providerKey(r.in, rc.ExternalID), m.ID.Group, m.ID.Seq); err != nil {
+			return err
+		}
+	}
+	if before.Status == m.Status && before.ExternalID == m.ExternalID && before.DeliveredAt == m.DeliveredAt &&
+		before.ReadAt == m.ReadAt && before.Pricing == m.Pricing {
+		return nil
+	}
+	if err := settleJob(r.tx, m); err != nil {
+		return err
+	}
+	if err := markFailed(r.tx, m); err != nil {
+		return err
+	}
+	return changeMessage(r.tx, m, r.in)
+}
+
+// markFailed keeps the conversation's failed mark in step with our newest message.
+func markFailed(tx *store.Tx, m *Message) error {
+	conv, err := conversationOf(tx, m.ID.Conversation())
+	if err != nil {
+		return ignoreMissing(err)
+	}
+	failed := m.Status == StatusFailed || m.Status == StatusUnknown
+	if conv.Failed == failed || (conv.LastSeq != m.ID.Seq && !failed) {
+		return nil
+	}
+	conv.Failed = failed
+	return saveConversation(tx, &conv)
+}
+
+// earlyReceipt is news of a message whose network id kith does not know (yet): the answer to the request that sent it
+// may be on its way, or another program uses the same number.
+type earlyReceipt struct {
+	Receipt Receipt `cbor:"1,keyasint"`
+}
+
+var (
+	earlyReceipts = store.NewDayTable[earlyReceipt]("early_receipts", func(*earlyReceipt) store.Subject { return store.Nobody })
+	earlyIDs      = store.NewDayLookup("early_ids")
+)
+
+func (r *receiver) early(rc *Receipt) error {
+	key := store.DayKey{Class: store.Ingress, Day: store.DayOf(r.tx.Now())}
+	ident := providerKey(r.in, rc.ExternalID)
+	ref, have, err := earlyIDs.Find(r.tx, key.Class, key.Day, 2, ident)
+	if err != nil {
+		return err
+	}
+	if have {
+		old, err := earlyReceipts.Get(r.tx, ref)
+		if err == nil && old.Receipt.Status.after(rc.Status) == old.Receipt.Status {
+			return nil
+		}
+		if ignoreMissing(err) != nil {
+			return err
+		}
+	}
+	ref = store.Ref{DayKey: key, Group: uint64(r.in), Seq: r.tx.NextID()}
+	if err := earlyReceipts.Put(r.tx, ref, &earlyReceipt{Receipt: *rc}); err != nil {
+		return err
+	}
+	return earlyIDs.Set(r.tx, key, ident, ref.Group, ref.Seq)
+}
+
+// catchUp applies the news that came before the network's id of m was known.
+func catchUp(tx *store.Tx, in InboxID, m *Message) error {
+	ref, ok, err := earlyIDs.Find(tx, store.Ingress, store.DayOf(tx.Now()), 2, providerKey(in, m.ExternalID))
+	if err != nil || !ok {
+		return err
+	}
+	e, err := earlyReceipts.Get(tx, ref)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return (&receiver{tx: tx, in: in}).applyReceipt(m, &e.Receipt)
+}
