@@ -111,6 +111,6 @@ func current(on bool) string {
 
 func asset(name string) string { return assets.URL(name) }
 
-// htmxConfig is the configuration of htmx: no evaluated attributes, server
-// sent events, and a time after which a request is given up.
-const htmxConfig = `{"extensions":"sse","defaultTimeout":20000,"includeIndicatorCSS":false}`
+// htmxConfig is the configuration of htmx: which extension may run, when a
+// request is given up, and that morphing leaves a playing voice message alone.
+const htmxConfig = `{"extensions":"sse","defaultTimeout":20000,"includeIndicatorCSS":false,"morphSkip":"[hx-morph-skip],kith-voice"}`

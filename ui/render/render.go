@@ -54,17 +54,18 @@ func String(ctx context.Context, comp templ.Component) (string, error) {
 	return buf.String(), nil
 }
 
-// IsFragment reports whether htmx asks, so that parts are enough. A request
-// that restores the history of the browser wants the whole page.
+// IsFragment reports whether htmx asks for parts of a page. It says itself
+// when it is going to replace the whole body, as when history is restored.
 func IsFragment(c echo.Context) bool {
 	h := c.Request().Header
-	return h.Get("HX-Request") == "true" && h.Get("HX-History-Restore-Request") != "true"
+	return h.Get("HX-Request") == "true" && h.Get("HX-Request-Type") != "full" &&
+		h.Get("HX-History-Restore-Request") != "true"
 }
 
 // Redirect sends the browser to path after a form was posted: with a header
 // when htmx asks, with 303 otherwise.
 func Redirect(c echo.Context, path string) error {
-	if IsFragment(c) {
+	if c.Request().Header.Get("HX-Request") == "true" {
 		c.Response().Header().Set("HX-Redirect", path)
 		return c.NoContent(http.StatusNoContent)
 	}

@@ -1,0 +1,24 @@
+// <kith-connection>: says when the browser is offline, and when the event
+// stream has been gone for more than a moment.
+customElements.define("kith-connection", class extends HTMLElement {
+  connectedCallback() {
+    this.lost = false;
+    addEventListener("online", () => this.state());
+    addEventListener("offline", () => this.state());
+    const back = () => { clearTimeout(this.timer); this.lost = false; this.state(); };
+    const gone = () => {
+      clearTimeout(this.timer);
+      this.timer = setTimeout(() => { this.lost = true; this.state(); }, 5000);
+    };
+    document.addEventListener("htmx:sse:after:connection", back);
+    document.addEventListener("htmx:sse:after:message", back);
+    document.addEventListener("htmx:sse:error", gone);
+    document.addEventListener("htmx:sse:close", gone);
+    this.state();
+  }
+  state() {
+    const text = !navigator.onLine ? this.dataset.offline : this.lost ? this.dataset.liveLost : "";
+    this.hidden = !text;
+    if (this.textContent !== text) this.textContent = text;
+  }
+});

@@ -1,0 +1,20 @@
+// A thread ([data-stick]) stays at its end while the reader is there. It
+// finds threads again after every swap, because pages replace each other.
+const wired = new WeakSet();
+
+function stick(box) {
+  if (wired.has(box)) return;
+  wired.add(box);
+  let end = true;
+  const go = () => { if (end) box.scrollTop = box.scrollHeight; };
+  box.addEventListener("scroll", () => { end = box.scrollHeight - box.scrollTop - box.clientHeight < 48; }, { passive: true });
+  if (box.firstElementChild) new ResizeObserver(go).observe(box.firstElementChild);
+  new MutationObserver(go).observe(box, { childList: true, subtree: true });
+  box.addEventListener("load", go, true);
+  if (location.hash) end = !box.querySelector(":target");
+  go();
+}
+
+const find = () => document.querySelectorAll("[data-stick]").forEach(stick);
+find();
+document.addEventListener("htmx:after:swap", find);
