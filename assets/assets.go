@@ -39,7 +39,7 @@ type bundle struct {
 
 var types = map[string]string{
 	".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8",
-	".svg": "image/svg+xml", ".woff2": "font/woff2", ".txt": "text/plain; charset=utf-8",
+	".svg": "image/svg+xml", ".wav": "audio/wav", ".woff2": "font/woff2", ".txt": "text/plain; charset=utf-8",
 }
 
 var opened = sync.OnceValue(func() bundle {
@@ -118,7 +118,7 @@ func open(fsys fs.FS) (bundle, error) {
 		if f.kind == "" {
 			return b, fmt.Errorf("asset %s has no known type", e.Name())
 		}
-		if path.Ext(e.Name()) != ".woff2" {
+		if textual(f.kind) {
 			if f.zip, err = compress(raw); err != nil {
 				return b, fmt.Errorf("compressing asset %s: %w", e.Name(), err)
 			}
@@ -127,6 +127,11 @@ func open(fsys fs.FS) (bundle, error) {
 		b.urls[plainName(e.Name())] = Prefix + e.Name()
 	}
 	return b, nil
+}
+
+// textual reports whether compressing a file of this type gains anything.
+func textual(kind string) bool {
+	return !strings.HasPrefix(kind, "font/") && !strings.HasPrefix(kind, "audio/")
 }
 
 // plainName removes the hash: app.3fa1c2d4.css is app.css.

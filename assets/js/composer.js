@@ -12,7 +12,7 @@ customElements.define("kith-composer", class extends HTMLElement {
     this.note = this.querySelector("[data-note-toggle]");
     const input = this.querySelector("input[type=file]"), list = this.querySelector("[data-files]");
     if (input && list) this.forget = attach(this.form, input, list, list.dataset.remove);
-    this.note?.addEventListener("change", () => this.noted());
+    this.note?.addEventListener("change", () => { this.noted(); this.field()?.focus(); });
     this.text.addEventListener("input", () => { this.offer(); this.grow(); });
     this.text.addEventListener("keydown", (e) => this.key(e));
     this.slash?.addEventListener("click", (e) => this.pick(e.target.closest("[role=option]")));
@@ -29,8 +29,10 @@ customElements.define("kith-composer", class extends HTMLElement {
   noted() {
     const words = this.note.checked ? this.text.dataset.note : this.text.dataset.reply;
     if (words) this.text.placeholder = words;
-    this.text.focus();
   }
+
+  // field is the text that is open now; the closed composer shows one only for notes.
+  field() { return this.text.offsetParent ? this.text : null; }
 
   // grow is for browsers without field-sizing.
   grow() {

@@ -10,6 +10,7 @@ package component
 import (
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/a-h/templ"
 )
@@ -43,16 +44,15 @@ func HueOf(id string) int {
 }
 
 // Initials shortens a name to at most two letters: the first of the first and
-// of the last word that starts with one.
+// of the last word that has one.
 func Initials(name string) string {
 	words := strings.FieldsFunc(name, func(r rune) bool { return r == ' ' || r == '-' || r == '.' })
 	letters := make([]string, 0, 2)
 	for _, w := range words {
-		r := []rune(w)
-		if isSign(r[0]) {
-			continue
+		for _, r := range strings.TrimLeftFunc(w, isSign) {
+			letters = append(letters, strings.ToUpper(string(r)))
+			break
 		}
-		letters = append(letters, strings.ToUpper(string(r[0])))
 	}
 	switch len(letters) {
 	case 0:
@@ -63,9 +63,8 @@ func Initials(name string) string {
 	return letters[0] + letters[len(letters)-1]
 }
 
-func isSign(r rune) bool {
-	return strings.ContainsRune("+()[]{}<>@#*_~\"'&/\\|,;:!?0123456789", r)
-}
+// isSign reports whether r says nothing about a name. Emoji do.
+func isSign(r rune) bool { return !unicode.IsLetter(r) && !unicode.Is(unicode.So, r) }
 
 func hueClass(hue int) string {
 	if hue < 0 || hue >= Hues {

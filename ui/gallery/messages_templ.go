@@ -401,7 +401,7 @@ func media(s sample) templ.Component {
 					}()
 				}
 				ctx = templ.InitializeContext(ctx)
-				templ_7745c5c3_Err = component.VideoBody(s.media(silence)).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = component.VideoBody(s.media(tone)).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -423,7 +423,7 @@ func media(s sample) templ.Component {
 					}()
 				}
 				ctx = templ.InitializeContext(ctx)
-				templ_7745c5c3_Err = component.VoiceBody(s.media(silence)).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = component.VoiceBody(s.media(tone)).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -445,7 +445,7 @@ func media(s sample) templ.Component {
 					}()
 				}
 				ctx = templ.InitializeContext(ctx)
-				templ_7745c5c3_Err = component.AudioBody(s.media(silence)).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = component.AudioBody(s.media(tone)).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -467,7 +467,7 @@ func media(s sample) templ.Component {
 					}()
 				}
 				ctx = templ.InitializeContext(ctx)
-				templ_7745c5c3_Err = component.DocumentBody(s.media(silence)).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = component.DocumentBody(s.media(tone)).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -64,12 +64,12 @@ func run(args []string) error {
 func build(root string) (map[string][]byte, error) {
 	r := api.Build(api.BuildOptions{
 		AbsWorkingDir:     root,
-		EntryPoints:       []string{"css/app.css", "js/app.js", "vendor/mark.svg"},
+		EntryPoints:       []string{"css/app.css", "js/app.js", "vendor/mark.svg", "vendor/tone.wav"},
 		Outdir:            filepath.Join(root, "dist"),
 		PublicPath:        "/assets",
 		EntryNames:        "[name].[hash]",
 		AssetNames:        "[name].[hash]",
-		Loader:            map[string]api.Loader{".woff2": api.LoaderFile, ".svg": api.LoaderCopy},
+		Loader:            map[string]api.Loader{".woff2": api.LoaderFile, ".svg": api.LoaderCopy, ".wav": api.LoaderCopy},
 		Bundle:            true,
 		Format:            api.FormatESModule,
 		MinifySyntax:      true,

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package layout
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/a-h/templ"
+
+	"kith/ui/component"
+	"kith/ui/locale"
+)
+
+func html(t *testing.T, c templ.Component) string {
+	t.Helper()
+	var b strings.Builder
+	if err := c.Render(templ.WithChildren(t.Context(), templ.Raw(`<main id="main">CHILD</main>`)), &b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func view() View {
+	return View{
+		Title: "Inbox <1>", Locale: locale.English(), Theme: "dark", Live: "/events", Pane: "thread",
+		Agent: Agent{Name: "Rina", Initials: "R", SignOut: "/signout"},
+		Nav: []NavItem{
+			{Path: "/inbox", Icon: "inbox", Label: "layout.inbox", Count: 2, Current: true},
+			{Path: "/settings", Icon: "settings", Label: "layout.settings", Foot: true},
+		},
+	}
+}
+
+func TestApp(t *testing.T) {
+	out := html(t, App(view()))
+	for _, want := range []string{
+		"<!doctype html>", `lang="en"`, `dir="ltr"`, `data-theme="dark"`, "<title>Inbox &lt;1&gt; · kith</title>",
+		`class="skip" href="#main"`, "CHILD", `aria-label="Inbox, 2 new"`, `aria-current="page"`, `hx-sse:connect="/events"`,
+		`id="toasts"`, `id="announce"`, "data-theme-toggle", `action="/signout"`, `class="app" data-pane="thread"`, "<kith-connection",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %s", want)
+		}
+	}
+	if n := strings.Count(out, `rel="preload"`); n != 1 {
+		t.Errorf("%d preloads, want the latin font only", n)
+	}
+}
+
+func TestBareHasNoProductAround(t *testing.T) {
+	v := view()
+	v.Flash = Notice{Text: "Signed out.", Kind: component.OK}
+	out := html(t, Bare(v))
+	for _, unwanted := range []string{`class="rail"`, `class="tabbar"`, "hx-sse"} {
+		if strings.Contains(out, unwanted) {
+			t.Errorf("found %s", unwanted)
+		}
+	}
+	for _, want := range []string{"CHILD", "Signed out.", "<kith-toast", `data-seconds="6"`} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %s", want)
+		}
+	}
+}
+
+func TestADangerStays(t *testing.T) {
+	v := view()
+	v.Flash = Notice{Text: "Not saved.", Kind: component.Danger}
+	if out := html(t, Bare(v)); !strings.Contains(out, `data-seconds="0"`) {
+		t.Error("a toast about a failure went away by itself")
+	}
+}
+
+func TestThemeOf(t *testing.T) {
+	for cookie, want := range map[string]string{"": "system", "light": "light", "dark": "dark", `"><script>`: "system"} {
+		if got := ThemeOf(cookie); got != want {
+			t.Errorf("ThemeOf(%q) = %q, want %q", cookie, got, want)
+		}
+	}
+}
+
+func TestDirection(t *testing.T) {
+	v := view()
+	v.Locale = locale.PseudoRTL()
+	if out := html(t, App(v)); !strings.Contains(out, `dir="rtl"`) {
+		t.Error("the document does not run from right to left")
+	}
+}
