@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"sync/atomic"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// maxBatch is the number of operations that share one commit at most.
+const maxBatch = 4096
+
+// operation is one Update on its way through the committer.
+type operation struct {
+	fn    func(*Tx) error
+	err   error
+	state atomic.Int32
+	done  chan struct{}
+}
+
+// An operation is taken by the committer or given up by its caller, not both.
+const (
+	waiting int32 = iota
+	taken
+	givenUp
+)
+
+// Update runs fn with the right to change records and returns when the changes
+// are on disk. If fn returns an error or panics, nothing of what it did is kept
+// and the error comes back. fn runs exactly once, in the goroutine of the
+// committer, one after the other: it must not block and must not call Update.
+//
+// ErrFull and ErrUnavailable say that nothing was kept; after ErrUnknown a
+// restart shows whether it was. A context that ends while the operation waits
+// gives it up; once fn has begun the outcome is awaited.
+func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error {
+	op := &operation{fn: fn, done: make(chan struct{})}
+	if err := db.enqueue(ctx, op); err != nil {
+		return err
+	}
+	select {
+	case <-op.done:
+		return op.err
+	case <-ctx.Done():
+	}
+	if op.state.CompareAndSwap(waiting, givenUp) {
+		return ctx.Err()
+	}
+	<-op.done
+	return op.err
+}
+
+func (db *DB) enqueue(ctx context.Context, op *operation) error {
+	db.closing.RLock()
+	defer db.closing.RUnlock()
+	if db.closed {
+		return ErrClosed
+	}
+	if err := db.Err(); err != nil {
+		return fmt.Errorf("%w: an earlier write failed: %w", ErrUnavailable, err)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case db.ops <- op:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// commitLoop owns the write transaction: what has queued up while the last
+// commit was on its way to the disk goes into the next one. There is no timer.
+func (db *DB) commitLoop() {
+	defer close(db.stopped)
+	tx := &Tx{db: db, w: &writer{}}
+	var batch []*operation
+	for first := range db.ops {
+		batch = db.drain(append(batch[:0], first))
+		db.commitBatch(tx, batch)
+		clear(batch)
+	}
+}
+
+func (db *DB) drain(batch []*operation) []*operation {
+	for len(batch) < maxBatch {
+		select {
+		case op, ok := <-db.ops:
+			if !ok {
+				return batch
+			}
+			batch = append(batch, op)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// commitBatch runs the operations in one transaction and releases their callers.
+func (db *DB) commitBatch(tx *Tx, batch []*operation) {
+	err := db.Err()
+	if err != nil {
+		err = fmt.Errorf("%w: an earlier write failed: %w", ErrUnavailable, err)
+	} else {
+		err = db.writeBatch(tx, batch)
+	}
+	for _, op := range batch {
+		if op.state.Load() == givenUp {
+			continue
+		}
+		if err != nil && op.err == nil {
+			op.err = err
+		}
+		close(op.done)
+	}
+}
+
+func (db *DB) writeBatch(tx *Tx, batch []*operation) error {
+	b, err := db.bolt.Begin(true)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	tx.begin(b)
+	defer tx.end()
+	for _, op := range batch {
+		if !op.state.CompareAndSwap(waiting, taken) {
+			continue
+		}
+		if op.err = tx.run(op.fn); op.err == nil {
+			tx.keep()
+			continue
+		}
+		if err := tx.takeBack(); err != nil {
+			return db.rolledBack(tx, fmt.Errorf("taking an operation back: %w", err))
+		}
+	}
+	if !tx.changed() {
+		db.discardRows()
+		return b.Rollback()
+	}
+	if err := tx.finish(); err != nil {
+		return db.rolledBack(tx, err)
+	}
+	return db.commit(tx)
+}
+
+// rolledBack gives the whole transaction up.
+func (db *DB) rolledBack(tx *Tx, err error) error {
+	db.discardRows()
+	if rerr := tx.b.Rollback(); rerr != nil {
+		err = errors.Join(err, rerr)
+	}
+	return db.refused(err)
+}
+
+// run calls fn and turns a panic into an error. Nothing of what the panic says
+// is logged but its place: it may hold customer data.
+func (tx *Tx) run(fn func(*Tx) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = errPanic
+			if e, ok := p.(error); ok && (errors.Is(e, errReadOnly) || errors.Is(e, errNotLoaded)) {
+				err = e
+			}
+			tx.db.log.Error("an update panicked; it was taken back", slog.String("at", panicPlace()))
+		}
+	}()
+	tx.mark()
+	return fn(tx)
+}
+
+var errPanic = errors.New("store: the update panicked and was taken back")
+
+// panicPlace is the function and line that panicked.
+func panicPlace() string {
+	var pcs [24]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
+	for {
+		f, more := frames.Next()
+		if len(f.Function) < 8 || f.Function[:8] != "runtime." || !more {
+			return fmt.Sprintf("%s:%d", f.Function, f.Line)
+		}
+	}
+}
+
+// commit writes the transaction, tells the RAM and wakes those who wait.
+func (db *DB) commit(tx *Tx) error {
+	id := tx.snap
+	db.stageRows(id)
+	if err := db.boltCommit(tx.b); err != nil {
+		db.discardRows()
+		return db.classify(err, id)
+	}
+	db.publishRows(id)
+	db.lastNow.Store(tx.now.UnixNano())
+	db.full.Store(nil)
+	for _, fn := range tx.w.after {
+		fn()
+	}
+	for _, s := range tx.w.fire {
+		s.fire()
+	}
+	return nil
+}
+
+// boltCommit turns a panic inside bbolt into an error.
+func (db *DB) boltCommit(b *bolt.Tx) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: bbolt panicked", errCommitPanic)
+		}
+	}()
+	if db.faultCommit != nil {
+		if err := db.faultCommit(b); err != nil {
+			return err
+		}
+	}
+	return b.Commit()
+}
+
+var errCommitPanic = errors.New("commit")
+
+// classify tells a commit that was refused from one that may be there. bbolt
+// writes the meta page last: as long as the newest one is older than this
+// transaction, nothing of it can be found after a restart.
+func (db *DB) classify(err error, id uint64) error {
+	if !errors.Is(err, errCommitPanic) && db.metaBefore(id) {
+		return db.refused(err)
+	}
+	err = fmt.Errorf("%w: %w; restart kith to see", ErrUnknown, err)
+	db.fail(err)
+	return err
+}
+
+func (db *DB) metaBefore(id uint64) bool {
+	b, err := db.bolt.Begin(false)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = b.Rollback() }()
+	return txID(b) < id
+}
+
+func (db *DB) refused(err error) error {
+	if isFull(err) {
+		err = fmt.Errorf("%w: writing %s: %w; free some space on that disk", ErrFull, db.path(dataFile), err)
+	} else {
+		err = fmt.Errorf("%w: writing %s: %w", ErrUnavailable, db.path(dataFile), err)
+	}
+	db.full.Store(&err)
+	db.log.Error("a write was refused", "error", err)
+	return err
+}
+
+// fail closes Failed: no further write is accepted.
+func (db *DB) fail(err error) {
+	if db.failure.CompareAndSwap(nil, &err) {
+		close(db.failed)
+		db.log.Error("the store stops writing", "error", err)
+	}
+}
+
+func txID(b *bolt.Tx) uint64 { return uint64(b.ID()) } //nolint:gosec // transaction numbers are never negative

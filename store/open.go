@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"filippo.io/age"
+)
+
+const (
+	dataFile      = "data.db"
+	cleanFile     = "clean"
+	creatingFile  = "creating"
+	recipientFile = "recipient.txt"
+	blobDir       = "blobs"
+)
+
+// Open opens the store in dir and makes one where there is none. Its errors wrap
+// ErrLocked, ErrPermission, ErrDamaged, ErrWrongKey, ErrNewer or ErrFull and say
+// what to do.
+func Open(dir string, o Options) (*DB, error) {
+	db := &DB{
+		dir:     filepath.Clean(dir),
+		log:     o.Log,
+		now:     o.Now,
+		ops:     make(chan *operation, maxBatch),
+		stopped: make(chan struct{}),
+		failed:  make(chan struct{}),
+	}
+	if db.log == nil {
+		db.log = slog.New(slog.DiscardHandler)
+	}
+	if db.now == nil {
+		db.now = time.Now
+	}
+	if err := os.MkdirAll(db.dir, 0o700); err != nil {
+		return nil, filing("making", db.dir, err)
+	}
+	var err error
+	if db.lock, err = lock(db.dir); err != nil {
+		return nil, err
+	}
+	if err := db.open(&o); err != nil {
+		if db.bolt != nil {
+			err = errors.Join(err, db.bolt.Close())
+		}
+		return nil, errors.Join(err, db.lock.Close())
+	}
+	db.start()
+	return db, nil
+}
+
+// open does everything that needs no goroutine. A file that is shorter than it
+// says, or one with nonsense in it, faults or panics below bbolt: that is
+// damage, not the end of the process.
+func (db *DB) open(o *Options) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if p := recover(); p != nil {
+			if p == errNotLoaded { //nolint:errorlint,err113 // a panic value, compared as such
+				panic(p)
+			}
+			err = fmt.Errorf("%w: %s cannot be read; restore it from a backup", ErrDamaged, db.path(dataFile))
+		}
+	}()
+	fresh, err := db.isFresh()
+	if err != nil {
+		return err
+	}
+	id, err := db.identity(o, fresh)
+	if err != nil {
+		return err
+	}
+	if fresh {
+		err = db.create(id)
+	} else {
+		err = db.openKeys(id)
+	}
+	if err != nil {
+		return err
+	}
+	db.strength[0], db.strength[1] = erasureStrength(db.dir)
+	if err := db.openData(o.MaxSize); err != nil {
+		return err
+	}
+	return db.load()
+}
+
+// isFresh tells whether dir holds no store yet; one whose making was cut short
+// before the first record is none.
+func (db *DB) isFresh() (bool, error) {
+	_, err := os.Stat(db.path(dataFile))
+	if err == nil {
+		return false, nil
+	}
+	if !errors.Is(err, os.ErrNotExist) {
+		return false, filing("looking at", db.path(dataFile), err)
+	}
+	if _, err := os.Stat(db.path(creatingFile)); err == nil {
+		return true, nil
+	}
+	entries, err := os.ReadDir(db.dir)
+	if err != nil {
+		return false, filing("reading", db.dir, err)
+	}
+	for _, e := range entries {
+		switch e.Name() {
+		case anchorFile, keyringFile, blobDir:
+			return false, fmt.Errorf("%w: %s is missing although %s is there; restore it from a backup", ErrDamaged, db.path(dataFile), e.Name())
+		}
+	}
+	return true, nil
+}
+
+func (db *DB) identity(o *Options, fresh bool) (*age.HybridIdentity, error) {
+	path := identityPath(db.dir, o)
+	if fresh {
+		return createIdentity(path, db.log)
+	}
+	return readIdentity(path, db.log)
+}
+
+// create makes a store. The file "creating" stands until the last step, so that
+// a crash in between is followed by a new start and not taken for a loss.
+func (db *DB) create(id *age.HybridIdentity) error {
+	if err := writeFile(db.path(creatingFile), []byte("kith\n")); err != nil {
+		return err
+	}
+	if err := syncDir(db.dir); err != nil {
+		return err
+	}
+	for _, name := range []string{anchorFile, keyringFile, keyringFile + newSuffix, dataFile + newSuffix} {
+		if err := os.Remove(db.path(name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return filing("removing", db.path(name), err)
+		}
+	}
+	if err := os.MkdirAll(db.path(blobDir), 0o700); err != nil {
+		return filing("making", db.path(blobDir), err)
+	}
+	var err error
+	if db.ring, err = createRing(db.dir, newBody(id.Recipient().String())); err != nil {
+		return err
+	}
+	if err := db.useRing(); err != nil {
+		return err
+	}
+	if err := createData(db.path(dataFile), db.now()); err != nil {
+		return err
+	}
+	return db.created()
+}
+
+// created removes the marker of a making that is complete.
+func (db *DB) created() error {
+	if err := os.Remove(db.path(creatingFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return filing("removing", db.path(creatingFile), err)
+	}
+	return syncDir(db.dir)
+}
+
+func (db *DB) openKeys(id *age.HybridIdentity) error {
+	var err error
+	if db.ring, err = openRing(db.dir, id); err != nil {
+		return err
+	}
+	if err := db.useRing(); err != nil {
+		return err
+	}
+	return db.created()
+}
+
+// useRing takes the keys of the ring and keeps recipient.txt in step with it.
+func (db *DB) useRing() error {
+	var err error
+	if db.keys, err = db.ring.body.keys(); err != nil {
+		return fmt.Errorf("%w: %s: %w; restore the store from a backup", ErrDamaged, db.path(keyringFile), err)
+	}
+	path := db.path(recipientFile)
+	text, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return filing("reading", path, err)
+	}
+	if db.ring.body.sameRecipients(strings.Fields(string(text))) {
+		return nil
+	}
+	return writeFile(path, []byte(strings.Join(db.ring.body.Recipients, "\n")+"\n"))
+}
+
+// start lets the store work: the committer, and what earlier runs left to do.
+func (db *DB) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	db.cancel = cancel
+	go db.commitLoop()
+	db.work.Go(func() { db.resume(ctx) })
+}
+
+// preread pulls the file through the page cache in order. After a crash bbolt
+// touches every page to find the free ones; on a cold disk that would take
+// twenty times as long at random.
+func preread(path string) error {
+	f, err := os.Open(filepath.Clean(path))
+	if err != nil {
+		return filing("opening", path, err)
+	}
+	defer func() { _ = f.Close() }()
+	readSequentially(f)
+	if _, err := io.CopyBuffer(onlyWriter{io.Discard}, onlyReader{f}, make([]byte, 1<<20)); err != nil {
+		return filing("reading", path, err)
+	}
+	return nil
+}
+
+// onlyReader and onlyWriter hide the shortcuts of io.Copy, which read in small
+// pieces.
+type (
+	onlyReader struct{ io.Reader }
+	onlyWriter struct{ io.Writer }
+)

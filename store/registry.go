@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+)
+
+// Buckets of the store itself; tables may not be called so.
+const (
+	metaBucket   = "meta"
+	ledgerBucket = "e"
+	blobBucket   = "b"
+	cursorBucket = "cursor"
+)
+
+// declared are the tables of the program. They are declared as variables of
+// packages, before any store is opened.
+var declared = registry{names: map[string]bool{metaBucket: true, ledgerBucket: true, blobBucket: true, cursorBucket: true}}
+
+type registry struct {
+	mu        sync.Mutex
+	names     map[string]bool
+	erasers   []eraser
+	residents []resident
+}
+
+// eraser is a table that can hold records about a subject.
+type eraser interface {
+	// erase deletes a part of what is about s, starting after a place, and says
+	// where to go on; nil when there is no more.
+	erase(tx *Tx, s Subject, after []byte) (next []byte, err error)
+}
+
+// declare takes a name for good. Two tables of one name are a mistake in the
+// program, hence the panic.
+func (r *registry) declare(name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if name == "" || strings.ContainsRune(name, 0) || len(name) > 40 {
+		panic(fmt.Sprintf("store: %q is no name for a table", name))
+	}
+	if r.names[name] {
+		panic(fmt.Sprintf("store: two tables are called %q", name))
+	}
+	r.names[name] = true
+}
+
+func (r *registry) addEraser(e eraser) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.erasers = append(r.erasers, e)
+}
+
+// addResident returns the place of a resident table in every store.
+func (r *registry) addResident(t resident) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.residents = append(r.residents, t)
+	return len(r.residents) - 1
+}
+
+func (r *registry) all() ([]eraser, []resident) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]eraser(nil), r.erasers...), append([]resident(nil), r.residents...)
+}
+
+// bin is the bucket of a table: its name, and the start of where its values are.
+type bin struct {
+	name    []byte
+	where   []byte
+	missing error
+	fill    float64 // how full a page is left when it splits; 0 = bbolt's half
+}
+
+func newBin(name string, fill float64) bin {
+	declared.declare(name)
+	return bin{
+		name:    []byte(name),
+		where:   append([]byte(name), 0),
+		missing: fmt.Errorf("%s: %w", name, ErrNotFound),
+		fill:    fill,
+	}
+}
+
+// reservedBin is a bucket of the store itself.
+func reservedBin(name string) bin {
+	return bin{name: []byte(name), where: append([]byte(name), 0), missing: fmt.Errorf("%s: %w", name, ErrNotFound)}
+}
+
+// Two ways to fill pages: keys that come in order, and groups that grow.
+const (
+	fillAppend = 0.95
+	fillGroups = 0.7
+)
