@@ -153,17 +153,13 @@ func (w *World) status(m *message, word string) {
 	s := statusJSON{ID: m.ID, Status: word, Timestamp: seconds(w.now()), Opaque: m.opaque}
 	v := w.blank()
 	failed := word == "failed"
-	if p := m.owner; p != nil {
-		s.RecipientID = p.waID()
-		if !failed || m.byUserID {
-			s.RecipientUserID = p.UserID
-		}
-		if !failed {
-			v.Contacts = []contactJSON{p.contact(word != "sent")}
-		}
-	} else if m.byUserID {
+	switch p := m.owner; {
+	case p != nil && !failed:
+		s.RecipientID, s.RecipientUserID = p.waID(), p.UserID
+		v.Contacts = []contactJSON{p.contact(word != "sent")}
+	case m.byUserID: // a failure repeats what the business wrote, and no more
 		s.RecipientUserID = m.input
-	} else {
+	default:
 		s.RecipientID = m.input
 	}
 	switch {
