@@ -43,7 +43,7 @@ var (
 )
 
 // waiting is the due time of a job behind another one of its conversation.
-var waiting = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+var waiting = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // pushJob adds a job behind the others of its conversation.
 func pushJob(tx *store.Tx, j *Job) error {

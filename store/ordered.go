@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
-
 )
 
 // Ordered is an index of numbers: a tuple leads to a number. It can hold no
