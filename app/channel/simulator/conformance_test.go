@@ -90,18 +90,18 @@ func TestShapesOfTheProvider(t *testing.T) {
 	inWorld(t, Options{}, func(t *testing.T, w *World, h *hook) {
 		all := fixtures(t, w)
 		for _, name := range slices.Sorted(maps.Keys(all)) {
-			n := len(h.bodies)
+			n := len(h.taken())
 			say(t, w, "dewi", all[name])
 			pass(t, time.Second)
-			if len(h.bodies) != n+1 {
-				t.Fatalf("%s: %d webhooks", name, len(h.bodies)-n)
+			if len(h.taken()) != n+1 {
+				t.Fatalf("%s: %d webhooks", name, len(h.taken())-n)
 			}
-			s.check(t, h.bodies[n])
+			s.check(t, h.taken()[n])
 			raw, err := os.ReadFile(filepath.Join(outside, "whatsapp", name))
 			if err != nil {
 				t.Fatal(err)
 			}
-			compare(t, name, decoded(t, raw), decoded(t, h.bodies[n]))
+			compare(t, name, decoded(t, raw), decoded(t, h.taken()[n]))
 		}
 	})
 }
@@ -139,7 +139,7 @@ func TestShapesOfStatuses(t *testing.T) {
 			sendBody(t, w, textTo("628000000002", "x"))
 			pass(t, time.Second)
 		}
-		for _, b := range h.bodies {
+		for _, b := range h.taken() {
 			s.check(t, b)
 		}
 		raw, err := os.ReadFile(filepath.Join(outside, "whatsapp", "status_failed_131049.json"))
@@ -148,7 +148,7 @@ func TestShapesOfStatuses(t *testing.T) {
 		}
 		want, got := map[string]string{}, map[string]string{}
 		paths("", decoded(t, raw), want)
-		paths("", decoded(t, h.bodies[1]), got)
+		paths("", decoded(t, h.taken()[1]), got)
 		delete(got, ".entry[].changes[].value.statuses[].biz_opaque_callback_data")
 		if !maps.Equal(want, got) {
 			t.Errorf("failed status has %v, the example %v", got, want)
