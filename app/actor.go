@@ -86,6 +86,7 @@ const (
 	MayAgents                            // add and change agents and keys
 	MayAudit                             // read the audit log
 	MayReceive                           // store what a network tells; work the outbox
+	MayOwnAccount                        // sign in and out, change the own password
 )
 
 // permissions is the one table of who may what. The machine may only what its row says.
@@ -98,6 +99,7 @@ var permissions = map[Permission][]Role{
 	MayAgents:      {Owner, Admin},
 	MayAudit:       {Owner, Admin},
 	MayReceive:     {},
+	MayOwnAccount:  {Owner, Admin, Manager, AgentRole},
 }
 
 // May reports whether the actor may p.

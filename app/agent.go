@@ -25,6 +25,8 @@ type NewAgent struct {
 	Email string
 	Name  string
 	Role  Role
+	// Also, when set, joins the transaction that adds the agent; its error undoes everything.
+	Also func(tx *store.Tx, id AgentID) error
 }
 
 var (
@@ -34,6 +36,43 @@ var (
 
 // AddAgent makes an agent. An e-mail address may be used once.
 func (d *Desk) AddAgent(ctx context.Context, actor Actor, n NewAgent) (*Agent, error) {
+	return d.addAgent(ctx, actor, n, nil)
+}
+
+// Claim makes the first owner. It fails with ErrConflict once there is one, however many claim at the same moment.
+func (d *Desk) Claim(ctx context.Context, n NewAgent) (*Agent, error) {
+	n.Role = Owner
+	return d.addAgent(ctx, Host(), n, func(tx *store.Tx) error {
+		owned, err := hasOwner(tx)
+		if err == nil && owned {
+			err = conflict("problem.claimed", "Somebody has claimed this kith already. Sign in, or ask an owner to add you.")
+		}
+		return err
+	})
+}
+
+// HasOwner reports whether somebody owns this installation.
+func (d *Desk) HasOwner(ctx context.Context) (owned bool, err error) {
+	err = d.db.View(ctx, func(tx *store.Tx) error {
+		owned, err = hasOwner(tx)
+		return err
+	})
+	return owned, err
+}
+
+func hasOwner(tx *store.Tx) (owned bool, err error) {
+	err = agents.Every(tx, 0, func(_ store.Subject, _ uint64, a *Agent) error {
+		if a.Role == Owner && !a.Disabled {
+			owned = true
+			return store.ErrStop
+		}
+		return nil
+	})
+	return owned, err
+}
+
+// addAgent makes an agent when allow, asked inside the transaction, returns nil.
+func (d *Desk) addAgent(ctx context.Context, actor Actor, n NewAgent, allow func(*store.Tx) error) (*Agent, error) {
 	email, err := NormalEmail(n.Email)
 	if err != nil {
 		return nil, err
@@ -47,6 +86,11 @@ func (d *Desk) AddAgent(ctx context.Context, actor Actor, n NewAgent) (*Agent, e
 	}
 	var a *Agent
 	err = d.act(ctx, actor, MayAgents, AuditAgentAdded, func(tx *store.Tx, e *AuditEvent) error {
+		if allow != nil {
+			if err := allow(tx); err != nil {
+				return err
+			}
+		}
 		_, taken, err := agentEmails.Get(tx, "email", email)
 		if err != nil {
 			return err
@@ -62,7 +106,13 @@ func (d *Desk) AddAgent(ctx context.Context, actor Actor, n NewAgent) (*Agent, e
 		if err := agents.Put(tx, 0, a); err != nil {
 			return err
 		}
-		return agentEmails.Set(tx, "email", email, uint64(a.ID))
+		if err := agentEmails.Set(tx, "email", email, uint64(a.ID)); err != nil {
+			return err
+		}
+		if n.Also != nil {
+			return n.Also(tx, a.ID)
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, err

@@ -65,6 +65,19 @@ func (d *Desk) act(ctx context.Context, a Actor, p Permission, kind AuditKind,
 	})
 }
 
+// Act is the gate for rooms above app whose records are their own, such as app/auth: it asks whether a may p, runs fn in
+// one transaction and writes the audit entry that fn completed into the same transaction.
+func (d *Desk) Act(ctx context.Context, a Actor, p Permission, kind AuditKind,
+	fn func(tx *store.Tx, e *AuditEvent) error,
+) error {
+	return d.act(ctx, a, p, kind, fn)
+}
+
+// Look runs fn in a read transaction when a may p; it is for the same rooms.
+func (d *Desk) Look(ctx context.Context, a Actor, p Permission, fn func(tx *store.Tx) error) error {
+	return d.look(ctx, a, p, fn)
+}
+
 // look runs fn in a read transaction when a may p.
 func (d *Desk) look(ctx context.Context, a Actor, p Permission, fn func(tx *store.Tx) error) error {
 	if err := a.may(p); err != nil {

@@ -35,6 +35,9 @@ const (
 	AuditKeyAdded
 	AuditSettingChanged
 	AuditMarkedRead
+	AuditSignedOut
+	AuditPasswordSet
+	AuditKeyRemoved
 )
 
 // AuditEvent says who did what to which record, and when. It holds numbers only. Prev is the hash of the entry before,

@@ -61,6 +61,8 @@ type ContactInput struct {
 	Emails []string
 	Fields map[string]string // merged; an empty value removes the field
 	Labels []string
+	// Key makes a repeated AddContact harmless: the contact made under the same key by the same actor is returned.
+	Key string
 }
 
 // ContactQuery selects contacts. Phone and Email match exactly after normalisation, Prefix the beginning of any word of
@@ -74,12 +76,18 @@ type ContactQuery struct {
 var (
 	contacts   = store.NewTable[Contact]("contacts", func(c *Contact) store.Subject { return c.ID })
 	identities = store.NewLookup("identities")
+	// contactKeys leads from the key of a request to the contact that it made.
+	contactKeys = store.NewDayLookup("contact_keys")
 )
 
 // AddContact makes a contact. A phone number or e-mail address belongs to one contact.
 func (d *Desk) AddContact(ctx context.Context, actor Actor, in ContactInput) (*Contact, error) {
 	var c *Contact
 	err := d.act(ctx, actor, MayContacts, AuditContactAdded, func(tx *store.Tx, e *AuditEvent) error {
+		var err error
+		if c, err = addedBefore(tx, actor, in.Key); err != nil || c != nil {
+			return err
+		}
 		now := InstantOf(tx.Now())
 		c = &Contact{ID: tx.NextSubject(), CreatedAt: now, UpdatedAt: now}
 		e.Subject = c.ID
@@ -89,12 +97,30 @@ func (d *Desk) AddContact(ctx context.Context, actor Actor, in ContactInput) (*C
 		if c.DisplayName() == "" {
 			return invalid("name", "problem.contact_empty", "Give the contact a name, a phone number or an e-mail address.")
 		}
+		if in.Key != "" {
+			day := store.DayKey{Class: store.Default, Day: store.DayOf(tx.Now())}
+			if err := contactKeys.Set(tx, day, keyOf(actor, 0, in.Key), uint64(c.ID), 1); err != nil {
+				return err
+			}
+		}
 		return saveContact(tx, c)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return c, nil
+}
+
+// addedBefore returns the contact that was made under the key, nil when there is none.
+func addedBefore(tx *store.Tx, a Actor, key string) (*Contact, error) {
+	if key == "" {
+		return nil, nil //nolint:nilnil // no key, no contact
+	}
+	ref, ok, err := contactKeys.Find(tx, store.Default, store.DayOf(tx.Now()), 2, keyOf(a, 0, key))
+	if err != nil || !ok {
+		return nil, err
+	}
+	return contactOf(tx, ContactID(ref.Group)) //nolint:gosec // put there as a subject
 }
 
 // ChangeContact changes what in names.

@@ -49,6 +49,7 @@ func (c *Contact) drop(tx *store.Tx, id Identity) error {
 // (PROTOCOLS 1.3). changed says that the card differs from what is stored.
 func resolve(tx *store.Tx, p Person) (*Contact, error) {
 	var c *Contact
+	var last uint64
 	for _, id := range p.Identities {
 		if id.Kind == IdentityUsername {
 			continue // a username may pass to another person; it names, it does not identify
@@ -57,9 +58,10 @@ func resolve(tx *store.Tx, p Person) (*Contact, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !ok {
-			continue
+		if !ok || (c != nil && n == last) {
+			continue // a stranger's address, or one more of the same contact's
 		}
+		last = n
 		other, err := contactOf(tx, ContactID(n)) //nolint:gosec // put there as a subject
 		switch {
 		case errors.Is(err, ErrNotFound):

@@ -245,6 +245,8 @@ type Outcome struct {
 	Again      time.Time  // try again then
 	Unknown    bool       // the network may or may not have taken it
 	Failure    *Failure
+	// Uncounted says that the attempt failed for no reason of the message's own: too fast, or the account is blocked.
+	Uncounted bool
 }
 
 // Settle writes down how an attempt ended.
@@ -277,7 +279,7 @@ func settleSend(tx *store.Tx, j *Job, m *Message, o *Outcome) error {
 		}
 	case !o.Again.IsZero():
 		m.Status = StatusQueued
-		if err := again(tx, j, o.Again); err != nil {
+		if err := again(tx, j, o); err != nil {
 			return err
 		}
 	case o.Unknown:
@@ -305,17 +307,20 @@ func settleSend(tx *store.Tx, j *Job, m *Message, o *Outcome) error {
 // settleCourtesy ends a job that is no message: it is repeated while the network asks for that, and then let go.
 func settleCourtesy(tx *store.Tx, j *Job, o *Outcome) error {
 	if !o.Again.IsZero() && !o.Sent {
-		return again(tx, j, o.Again)
+		return again(tx, j, o)
 	}
 	return dropJob(tx, j.Conversation(), j.ID)
 }
 
-func again(tx *store.Tx, j *Job, at time.Time) error {
+func again(tx *store.Tx, j *Job, o *Outcome) error {
 	item, err := outbox.Get(tx, j.ID)
 	if err != nil {
 		return ignoreMissing(err)
 	}
-	item.Job.Started, item.Due = 0, at
+	item.Job.Started, item.Due = 0, o.Again
+	if o.Uncounted {
+		item.Job.Tries--
+	}
 	return outbox.Save(tx, item)
 }
 
@@ -323,8 +328,8 @@ func again(tx *store.Tx, j *Job, at time.Time) error {
 func (d *Desk) Postpone(ctx context.Context, id uint64, until time.Time) error {
 	return d.db.Update(ctx, func(tx *store.Tx) error {
 		item, err := outbox.Get(tx, id)
-		if err != nil {
-			return ignoreMissing(err)
+		if err != nil || item.Job.Started != 0 {
+			return ignoreMissing(err) // gone, or under way
 		}
 		item.Due = until
 		return outbox.Save(tx, item)
