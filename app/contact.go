@@ -86,6 +86,9 @@ func (d *Desk) AddContact(ctx context.Context, actor Actor, in ContactInput) (*C
 	err := d.act(ctx, actor, MayContacts, AuditContactAdded, func(tx *store.Tx, e *AuditEvent) error {
 		var err error
 		if c, err = addedBefore(tx, actor, in.Key); err != nil || c != nil {
+			if c != nil {
+				e.Subject = c.ID
+			}
 			return err
 		}
 		now := InstantOf(tx.Now())
