@@ -3,6 +3,16 @@
 const open = () => document.querySelectorAll("details[data-menu][open]");
 const items = (menu) => [...menu.querySelectorAll(".menu-i")];
 
+// keep an opened panel inside the window, wherever its button stands
+document.addEventListener("toggle", (e) => {
+  const panel = e.target.open && e.target.matches?.("[data-menu]") && e.target.querySelector(".pop");
+  if (!panel) return;
+  panel.style.translate = "";
+  const r = panel.getBoundingClientRect(), edge = 8;
+  const by = Math.min(0, innerWidth - edge - r.right) || Math.max(0, edge - r.left);
+  if (by) panel.style.translate = `${by}px`;
+}, true);
+
 document.addEventListener("click", (e) => {
   for (const menu of open()) if (!menu.contains(e.target) || e.target.closest(".menu-i")) menu.open = false;
   const opener = e.target.closest("[data-dialog]");
