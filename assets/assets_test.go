@@ -16,13 +16,13 @@ import (
 	"testing/fstest"
 )
 
-func get(t *testing.T, method, path, encoding string) *http.Response {
+func get(t *testing.T, method, path, encoding string) *httptest.ResponseRecorder {
 	t.Helper()
 	r := httptest.NewRequest(method, path, nil)
 	r.Header.Set("Accept-Encoding", encoding)
 	w := httptest.NewRecorder()
 	Handler().ServeHTTP(w, r)
-	return w.Result()
+	return w
 }
 
 func TestServes(t *testing.T) {
@@ -31,36 +31,36 @@ func TestServes(t *testing.T) {
 		"mark.svg": "image/svg+xml", "inter-latin.woff2": "font/woff2", "inter-latin-ext.woff2": "font/woff2",
 	} {
 		plain := get(t, http.MethodGet, URL(name), "")
-		if plain.StatusCode != http.StatusOK || plain.Header.Get("Content-Type") != kind {
-			t.Errorf("%s: %d %s", name, plain.StatusCode, plain.Header.Get("Content-Type"))
+		if plain.Code != http.StatusOK || plain.Header().Get("Content-Type") != kind {
+			t.Errorf("%s: %d %s", name, plain.Code, plain.Header().Get("Content-Type"))
 		}
-		if plain.Header.Get("X-Content-Type-Options") != "nosniff" || !strings.Contains(plain.Header.Get("Cache-Control"), "immutable") {
-			t.Errorf("%s: headers %v", name, plain.Header)
+		if plain.Header().Get("X-Content-Type-Options") != "nosniff" || !strings.Contains(plain.Header().Get("Cache-Control"), "immutable") {
+			t.Errorf("%s: headers %v", name, plain.Header())
 		}
 		want, err := io.ReadAll(plain.Body)
 		if err != nil || len(want) == 0 {
 			t.Fatalf("%s: %d bytes, %v", name, len(want), err)
 		}
 		zipped := get(t, http.MethodGet, URL(name), "br, gzip;q=0.8")
-		if zipped.Header.Get("Content-Encoding") == "gzip" && !bytes.Equal(want, unzip(t, zipped.Body)) {
+		if zipped.Header().Get("Content-Encoding") == "gzip" && !bytes.Equal(want, unzip(t, zipped.Body)) {
 			t.Errorf("%s: other bytes when compressed", name)
 		}
-		if head := get(t, http.MethodHead, URL(name), ""); head.StatusCode != http.StatusOK {
-			t.Errorf("%s: HEAD %d", name, head.StatusCode)
+		if head := get(t, http.MethodHead, URL(name), ""); head.Code != http.StatusOK {
+			t.Errorf("%s: HEAD %d", name, head.Code)
 		}
 	}
 }
 
 func TestRefuses(t *testing.T) {
 	for _, path := range []string{URL("nothing.css"), "/assets/", "/assets/../assets.go", "/assets/app.css"} {
-		if got := get(t, http.MethodGet, path, "").StatusCode; got != http.StatusNotFound {
+		if got := get(t, http.MethodGet, path, "").Code; got != http.StatusNotFound {
 			t.Errorf("%s: %d", path, got)
 		}
 	}
-	if got := get(t, http.MethodPost, URL("app.css"), "").StatusCode; got != http.StatusMethodNotAllowed {
+	if got := get(t, http.MethodPost, URL("app.css"), "").Code; got != http.StatusMethodNotAllowed {
 		t.Errorf("POST: %d", got)
 	}
-	if got := get(t, http.MethodGet, URL("app.css"), "gzip;q=0").Header.Get("Content-Encoding"); got != "" {
+	if got := get(t, http.MethodGet, URL("app.css"), "gzip;q=0").Header().Get("Content-Encoding"); got != "" {
 		t.Errorf("compressed against the wish of the browser: %s", got)
 	}
 }

@@ -35,7 +35,7 @@ func TestInitials(t *testing.T) {
 
 func TestHueOfIsStableAndInRange(t *testing.T) {
 	seen := map[int]bool{}
-	for _, id := range strings.Split("abcdefghijklmnopqrstuvwxyz0123456789", "") {
+	for id := range strings.SplitSeq("abcdefghijklmnopqrstuvwxyz0123456789", "") {
 		hue := HueOf(id)
 		if hue != HueOf(id) || hue < 0 || hue >= Hues {
 			t.Errorf("hue of %q is %d", id, hue)

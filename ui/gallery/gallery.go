@@ -37,7 +37,7 @@ func Themed(l *locale.Locale, theme string) templ.Component {
 // sample makes example arguments, with words from the catalogue.
 type sample struct{ l *locale.Locale }
 
-func (s sample) t(key string, args ...any) string { return s.l.T("gallery."+key, args...) }
+func (s sample) t(key string) string { return s.l.T("gallery." + key) }
 
 // moment is when everything in the gallery happens.
 var moment = time.Date(2026, 11, 20, 10, 42, 0, 0, time.UTC)

@@ -40,7 +40,7 @@ func TakeFlash(c echo.Context) Flash {
 }
 
 func flash(value string, age int, secure bool) *http.Cookie {
-	return &http.Cookie{
+	return &http.Cookie{ //nolint:gosec // Secure follows the connection: kith also runs without TLS on loopback
 		Name: flashCookie, Value: value, Path: "/", MaxAge: age,
 		HttpOnly: true, Secure: secure, SameSite: http.SameSiteLaxMode,
 	}
