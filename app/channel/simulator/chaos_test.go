@@ -15,7 +15,8 @@ import (
 // lively runs a busy chat in a lively world and returns what the hook saw.
 func lively(t *testing.T, seed uint64) (bodies []string, order, disorder, duplicates, batched, skipped int) {
 	t.Helper()
-	inWorld(t, Options{Chaos: Lively(), Rand: rand.NewPCG(seed, 7)}, func(t *testing.T, w *World, h *hook) {
+	inWorld(t, Options{Chaos: Lively(), Rand: rand.NewPCG(seed, 7)}, func(w *World, h *hook) {
+		t := h.t
 		defer w.Look("asha")()
 		var said, sent []string
 		for i := range 30 {
@@ -83,13 +84,14 @@ func TestSeedRepeatsIdentifiers(t *testing.T) {
 		w := New(Options{Rand: rand.NewPCG(seed, 1), Now: func() time.Time { return time.Unix(1_750_000_000, 0) }})
 		return say(t, w, "anna", Text{"x"}) + say(t, w, "anna", SamplePicture())
 	}
-	if ids(1) != ids(1) || ids(1) == ids(2) {
+	if once, again := ids(1), ids(1); once != again || once == ids(2) {
 		t.Error("identifiers do not follow the seed")
 	}
 }
 
 func TestCalmKeepsOrder(t *testing.T) {
-	inWorld(t, Options{}, func(t *testing.T, w *World, h *hook) {
+	inWorld(t, Options{}, func(w *World, h *hook) {
+		t := h.t
 		for i := range 200 {
 			say(t, w, "dewi", Text{fmt.Sprint(i)})
 		}
@@ -107,7 +109,8 @@ func TestCalmKeepsOrder(t *testing.T) {
 }
 
 func TestSayManyIsOneWebhook(t *testing.T) {
-	inWorld(t, Options{}, func(t *testing.T, w *World, h *hook) {
+	inWorld(t, Options{}, func(w *World, h *hook) {
+		t := h.t
 		cs := make([]Content, 1000)
 		for i := range cs {
 			cs[i] = Text{strings.Repeat("x", 2000)}
@@ -125,7 +128,8 @@ func TestSayManyIsOneWebhook(t *testing.T) {
 func TestTroubles(t *testing.T) {
 	for _, tr := range Troubles() {
 		t.Run(tr.Name, func(t *testing.T) {
-			inWorld(t, Options{}, func(t *testing.T, w *World, h *hook) {
+			inWorld(t, Options{}, func(w *World, h *hook) {
+				t := h.t
 				say(t, w, "dewi", Text{"Halo"})
 				pass(t, time.Second)
 				if err := w.SetTrouble(tr.Name, 1); err != nil {
@@ -180,7 +184,8 @@ func TestUnknownTrouble(t *testing.T) {
 }
 
 func TestForgeAndGarble(t *testing.T) {
-	inWorld(t, Options{}, func(t *testing.T, w *World, h *hook) {
+	inWorld(t, Options{}, func(w *World, h *hook) {
+		t := h.t
 		if err := w.Forge(t.Context(), "dewi"); err != nil {
 			t.Fatal(err)
 		}
@@ -202,7 +207,8 @@ func TestForgeAndGarble(t *testing.T) {
 }
 
 func TestHandshakeComesFirst(t *testing.T) {
-	inWorld(t, Options{VerifyToken: "right"}, func(t *testing.T, w *World, h *hook) {
+	inWorld(t, Options{VerifyToken: "right"}, func(w *World, h *hook) {
+		t := h.t
 		if err := w.Handshake(t.Context()); err != nil {
 			t.Errorf("handshake with the right token: %v", err)
 		}

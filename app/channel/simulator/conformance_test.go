@@ -13,11 +13,11 @@ import (
 	"time"
 )
 
-func decoded(t testing.TB, raw []byte) map[string]any {
-	t.Helper()
+func decoded(tb testing.TB, raw []byte) map[string]any {
+	tb.Helper()
 	var out map[string]any
 	if err := json.Unmarshal(raw, &out); err != nil {
-		t.Fatalf("%v: %s", err, raw)
+		tb.Fatalf("%v: %s", err, raw)
 	}
 	return out
 }
@@ -87,7 +87,8 @@ func TestShapesOfTheProvider(t *testing.T) {
 		t.Skip("the provider's examples are not beside this checkout")
 	}
 	s := loadSchema(t, "wa_webhook.schema.json")
-	inWorld(t, Options{}, func(t *testing.T, w *World, h *hook) {
+	inWorld(t, Options{}, func(w *World, h *hook) {
+		t := h.t
 		all := fixtures(t, w)
 		for _, name := range slices.Sorted(maps.Keys(all)) {
 			n := len(h.taken())
@@ -129,7 +130,8 @@ func compare(t *testing.T, name string, example, ours map[string]any) {
 
 func TestShapesOfStatuses(t *testing.T) {
 	s := loadSchema(t, "wa_webhook.schema.json")
-	inWorld(t, Options{}, func(t *testing.T, w *World, h *hook) {
+	inWorld(t, Options{}, func(w *World, h *hook) {
+		t := h.t
 		say(t, w, "budi", Text{"Hi"})
 		defer w.Look("budi")()
 		for _, name := range []string{"131049", ""} {
@@ -157,7 +159,8 @@ func TestShapesOfStatuses(t *testing.T) {
 }
 
 func TestPhoneRefusesNonsense(t *testing.T) {
-	inWorld(t, Options{}, func(t *testing.T, w *World, _ *hook) {
+	inWorld(t, Options{}, func(w *World, h *hook) {
+		t := h.t
 		mine := say(t, w, "dewi", Text{"x"})
 		theirs, _ := sendBody(t, w, goodBodies["buttons"])
 		pass(t, time.Second)

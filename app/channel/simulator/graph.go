@@ -98,9 +98,9 @@ func unknownObject(verb, id string) *fault {
 	}
 }
 
-// read takes the whole body of a request, up to a size.
-func read(rw http.ResponseWriter, r *http.Request, most int64) ([]byte, *fault) {
-	raw, err := io.ReadAll(http.MaxBytesReader(rw, r.Body, most))
+// read takes the whole JSON body of a request.
+func read(rw http.ResponseWriter, r *http.Request) ([]byte, *fault) {
+	raw, err := io.ReadAll(http.MaxBytesReader(rw, r.Body, maxBody))
 	if err != nil {
 		return nil, &fault{code: 100, message: "(#100) The request body could not be read or is too large"}
 	}

@@ -17,7 +17,7 @@ func (w *World) serveMessages(rw http.ResponseWriter, r *http.Request) {
 		w.refuse(rw, &fault{code: 100, message: "(#100) The Content-Type must be application/json"})
 		return
 	}
-	raw, f := read(rw, r, maxBody)
+	raw, f := read(rw, r)
 	if f != nil {
 		w.refuse(rw, f)
 		return

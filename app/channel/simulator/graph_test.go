@@ -59,7 +59,8 @@ func TestWrongToken(t *testing.T) {
 }
 
 func TestMediaOfACustomer(t *testing.T) {
-	inWorld(t, Options{}, func(t *testing.T, w *World, h *hook) {
+	inWorld(t, Options{}, func(w *World, h *hook) {
+		t := h.t
 		say(t, w, "dewi", SampleVoice())
 		pass(t, time.Second)
 		audio := h.messages()[0]["audio"].(map[string]any) //nolint:errcheck // a test may panic
@@ -98,7 +99,8 @@ func TestMediaOfACustomer(t *testing.T) {
 }
 
 func TestUploadAndSend(t *testing.T) {
-	inWorld(t, Options{}, func(t *testing.T, w *World, h *hook) {
+	inWorld(t, Options{}, func(w *World, h *hook) {
+		t := h.t
 		say(t, w, "dewi", Text{"Halo"})
 		code, out := uploadFile(t, w, "image/png", SamplePicture().Bytes)
 		id, _ := out["id"].(string)
@@ -148,8 +150,13 @@ func TestUploadLimits(t *testing.T) {
 		size int
 		want int
 	}{
-		{"text/html", 10, 400}, {"image/gif", 10, 400}, {"image/png", 5<<20 + 1, 400}, {"image/webp", 500<<10 + 1, 400},
-		{"audio/ogg; codecs=opus", 16<<20 + 1, 400}, {"application/pdf", 17 << 20, 200}, {"text/plain", 0, 400},
+		{"text/html", 10, 400},
+		{"image/gif", 10, 400},
+		{"image/png", 5<<20 + 1, 400},
+		{"image/webp", 500<<10 + 1, 400},
+		{"audio/ogg; codecs=opus", 16<<20 + 1, 400},
+		{"application/pdf", 17 << 20, 200},
+		{"text/plain", 0, 400},
 	} {
 		if code, out := uploadFile(t, w, c.mime, make([]byte, c.size)); code != c.want {
 			t.Errorf("%s of %d bytes: %d %v, want %d", c.mime, c.size, code, out, c.want)
@@ -158,7 +165,8 @@ func TestUploadLimits(t *testing.T) {
 }
 
 func TestWindowAndUnknownRecipient(t *testing.T) {
-	inWorld(t, Options{}, func(t *testing.T, w *World, h *hook) {
+	inWorld(t, Options{}, func(w *World, h *hook) {
+		t := h.t
 		failed := func(id string) int {
 			pass(t, time.Second)
 			for _, s := range h.statuses() {
@@ -195,7 +203,8 @@ func TestWindowAndUnknownRecipient(t *testing.T) {
 }
 
 func TestRates(t *testing.T) {
-	inWorld(t, Options{}, func(t *testing.T, w *World, _ *hook) {
+	inWorld(t, Options{}, func(w *World, h *hook) {
+		t := h.t
 		say(t, w, "dewi", Text{"Halo"})
 		for i := range pairBurst {
 			if _, code := sendBody(t, w, textTo("628000000001", "x")); code != 0 {

@@ -24,25 +24,25 @@ const outside = "../../../../shared/fixtures"
 type schema struct{ root map[string]any }
 
 // loadSchema reads a schema; where it is not at hand, nil checks nothing.
-func loadSchema(t testing.TB, name string) *schema {
-	t.Helper()
+func loadSchema(tb testing.TB, name string) *schema {
+	tb.Helper()
 	raw, err := os.ReadFile(filepath.Join(outside, "schemas", name))
 	if err != nil {
-		t.Logf("without %s: %v", name, err)
+		tb.Logf("without %s: %v", name, err)
 		return nil
 	}
 	s := &schema{}
 	if err := json.Unmarshal(raw, &s.root); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return s
 }
 
 // check fails the test when the JSON does not fit.
-func (s *schema) check(t testing.TB, raw []byte) {
-	t.Helper()
+func (s *schema) check(tb testing.TB, raw []byte) {
+	tb.Helper()
 	if err := s.validate(raw); err != nil {
-		t.Errorf("%v\n%s", err, raw)
+		tb.Errorf("%v\n%s", err, raw)
 	}
 }
 

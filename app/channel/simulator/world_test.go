@@ -124,7 +124,7 @@ func (h *hook) words(id string) string {
 }
 
 // inWorld runs a test in a bubble of false time with a running world.
-func inWorld(t *testing.T, o Options, test func(t *testing.T, w *World, h *hook)) {
+func inWorld(t *testing.T, o Options, test func(w *World, h *hook)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		h := &hook{t: t}
@@ -137,7 +137,8 @@ func inWorld(t *testing.T, o Options, test func(t *testing.T, w *World, h *hook)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- w.Run(ctx) }()
-		test(t, w, h)
+		h.t = t
+		test(w, h)
 		cancel()
 		if err := <-done; err != nil {
 			t.Errorf("Run: %v", err)
@@ -207,7 +208,8 @@ func textTo(to, body string) string {
 }
 
 func TestConversation(t *testing.T) {
-	inWorld(t, Options{}, func(t *testing.T, w *World, h *hook) {
+	inWorld(t, Options{}, func(w *World, h *hook) {
+		t := h.t
 		id := say(t, w, "dewi", Text{"Halo, apakah masih ada? 🙂 ä"})
 		pass(t, time.Second)
 		if got := len(h.messages()); got != 1 {
@@ -276,7 +278,8 @@ func checkPrice(t *testing.T, h *hook, id string) {
 }
 
 func TestPhoneOpenReadsAtOnce(t *testing.T) {
-	inWorld(t, Options{}, func(t *testing.T, w *World, h *hook) {
+	inWorld(t, Options{}, func(w *World, h *hook) {
+		t := h.t
 		say(t, w, "budi", Text{"Hi"})
 		away := w.Look("budi")
 		id, _ := sendBody(t, w, `{"messaging_product":"whatsapp","recipient":"ID.90000000000000000002","type":"text","text":{"body":"Hello"}}`)
@@ -302,7 +305,8 @@ func TestPhoneOpenReadsAtOnce(t *testing.T) {
 }
 
 func TestPrivateCustomerShowsNoNumber(t *testing.T) {
-	inWorld(t, Options{}, func(t *testing.T, w *World, h *hook) {
+	inWorld(t, Options{}, func(w *World, h *hook) {
+		t := h.t
 		say(t, w, "budi", Text{"Hi"})
 		pass(t, time.Second)
 		if s := string(h.taken()[0]); strings.Contains(s, "628000000002") || strings.Contains(s, `"from":`) || strings.Contains(s, "wa_id") {
@@ -317,7 +321,8 @@ func TestPrivateCustomerShowsNoNumber(t *testing.T) {
 }
 
 func TestOfflinePhone(t *testing.T) {
-	inWorld(t, Options{}, func(t *testing.T, w *World, h *hook) {
+	inWorld(t, Options{}, func(w *World, h *hook) {
+		t := h.t
 		say(t, w, "anna", Text{"Hallo"})
 		w.SetOffline("anna", true)
 		id, _ := sendBody(t, w, textTo("+4917139200006", "Guten Tag"))
@@ -334,7 +339,8 @@ func TestOfflinePhone(t *testing.T) {
 }
 
 func TestRetriesForDays(t *testing.T) {
-	inWorld(t, Options{}, func(t *testing.T, w *World, h *hook) {
+	inWorld(t, Options{}, func(w *World, h *hook) {
+		t := h.t
 		start := time.Now()
 		h.answer = func(n int) int {
 			switch {
@@ -362,7 +368,8 @@ func TestRetriesForDays(t *testing.T) {
 }
 
 func TestGivesUpAfterSevenDays(t *testing.T) {
-	inWorld(t, Options{}, func(t *testing.T, w *World, h *hook) {
+	inWorld(t, Options{}, func(w *World, h *hook) {
+		t := h.t
 		h.answer = func(int) int { return 500 }
 		say(t, w, "zoe", Text{"Bonjour"})
 		pass(t, 8*24*time.Hour)
