@@ -44,7 +44,7 @@ func TestApp(t *testing.T) {
 		}
 	}
 	if n := strings.Count(out, `rel="preload"`); n != 1 {
-		t.Errorf("%d preloads, want the latin font only", n)
+		t.Errorf("%d preloads, want one font only", n)
 	}
 }
 
