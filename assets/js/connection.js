@@ -6,10 +6,13 @@ customElements.define("kith-connection", class extends HTMLElement {
     addEventListener("online", () => this.state());
     addEventListener("offline", () => this.state());
     const back = () => { clearTimeout(this.timer); this.lost = false; this.state(); };
+    // A hidden tab closes its stream on purpose and opens it when seen again.
     const gone = () => {
       clearTimeout(this.timer);
+      if (document.hidden) return;
       this.timer = setTimeout(() => { this.lost = true; this.state(); }, 5000);
     };
+    document.addEventListener("visibilitychange", back);
     document.addEventListener("htmx:sse:after:connection", back);
     document.addEventListener("htmx:sse:after:message", back);
     document.addEventListener("htmx:sse:error", gone);

@@ -9,7 +9,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -56,19 +55,8 @@ func TestGolden(t *testing.T) {
 // TestEveryWordIsFromTheCatalogue draws the page in the pseudo language: what
 // is not in brackets was written into the source.
 func TestEveryWordIsFromTheCatalogue(t *testing.T) {
-	if found := HardCoded(draw(t, locale.Pseudo())); len(found) > 0 {
+	if found := locale.HardCoded(draw(t, locale.Pseudo()), "R", "RT"); len(found) > 0 {
 		t.Errorf("text that is not from the catalogue: %q", found)
-	}
-}
-
-func TestHardCodedFinds(t *testing.T) {
-	for html, want := range map[string]int{
-		`<p>⟦Sénd⟧</p>`: 0, `<p>Send</p>`: 1, `<p>⟦Sénd⟧ now</p>`: 1, `<p title="Close">12</p>`: 1,
-		`<input placeholder="⟦Séárçh⟧">`: 0, `<p>10:42 · 3</p>`: 0, `<svg><path d="M1 2z"/></svg>`: 0,
-	} {
-		if got := HardCoded(html); len(got) != want {
-			t.Errorf("%s: found %q, want %d", html, got, want)
-		}
 	}
 }
 
@@ -124,35 +112,4 @@ func BenchmarkPage(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-}
-
-var (
-	tag       = regexp.MustCompile(`<[^>]*>`)
-	readable  = regexp.MustCompile(`\s(?:title|alt|placeholder|aria-label|data-tip|data-play|data-hours)="([^"]*)"`)
-	bracketed = regexp.MustCompile(`⟦[^⟦⟧]*⟧`)
-	notWords  = regexp.MustCompile(`(?s)<title>.*?</title>|<!doctype[^>]*>|&#?[a-z0-9]+;`)
-	allowed   = regexp.MustCompile(`^(?:[kM]?B|kith|[nhj/H]|\(H\)|\(N\)|R|RT)$`)
-)
-
-// HardCoded returns the words of html that are not in the brackets of the
-// pseudo language, in text and in attributes that people read.
-func HardCoded(html string) []string {
-	html = notWords.ReplaceAllString(html, "")
-	var texts []string
-	for _, m := range readable.FindAllStringSubmatch(html, -1) {
-		texts = append(texts, m[1])
-	}
-	texts = append(texts, tag.Split(html, -1)...)
-	var found []string
-	for _, text := range texts {
-		for bracketed.MatchString(text) {
-			text = bracketed.ReplaceAllString(text, "")
-		}
-		for word := range strings.FieldsSeq(text) {
-			if strings.ContainsFunc(word, unicode.IsLetter) && !allowed.MatchString(word) {
-				found = append(found, word)
-			}
-		}
-	}
-	return found
 }

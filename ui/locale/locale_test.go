@@ -259,3 +259,30 @@ func keyOf(n ast.Node) (string, bool) {
 	key, err := strconv.Unquote(lit.Value)
 	return key, err == nil && strings.Contains(key, ".")
 }
+
+func TestHardCodedFinds(t *testing.T) {
+	for html, want := range map[string]int{
+		`<p>⟦Sénd⟧</p>`: 0, `<p>Send</p>`: 1, `<p>⟦Sénd⟧ now</p>`: 1, `<p title="Close">12</p>`: 1,
+		`<input placeholder="⟦Séárçh⟧">`: 0, `<p>10:42 · 3</p>`: 0, `<p>⟦Tó ⟦Sárí⟧·⟧</p>`: 0, `<svg><path d="M1 2z"/></svg>`: 0,
+	} {
+		if got := HardCoded(html); len(got) != want {
+			t.Errorf("%s: found %q, want %d", html, got, want)
+		}
+	}
+	if got := HardCoded(`<p>Sari wrote</p>`, "Sari"); len(got) != 1 || got[0] != "wrote" {
+		t.Errorf("an allowed word came back: %q", got)
+	}
+}
+
+// FuzzMatch sends what browsers and strangers may send: any header and any
+// cookie give a language that has words.
+func FuzzMatch(f *testing.F) {
+	f.Add("id-ID,id;q=0.9,en;q=0.8", "")
+	f.Add("*;q=0.1, zh-Hant-TW", "ID")
+	f.Add("x-y-z-\xff", "en-XA")
+	f.Fuzz(func(t *testing.T, header, cookie string) {
+		if l := Match(header, cookie); l == nil || !l.Has("component.send") {
+			t.Errorf("Match(%q, %q) has no words", header, cookie)
+		}
+	})
+}
