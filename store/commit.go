@@ -83,22 +83,25 @@ func (db *DB) commitLoop() {
 	tx := &Tx{db: db, w: &writer{}}
 	var batch []*operation
 	for first := range db.ops {
-		batch = db.drain(append(batch[:0], first))
+		batch = drain(db.ops, append(batch[:0], first))
 		db.commitBatch(tx, batch)
 		clear(batch)
 	}
 }
 
-func (db *DB) drain(batch []*operation) []*operation {
-	for len(batch) < maxBatch {
-		select {
-		case op, ok := <-db.ops:
+// drain collects what waits. Callers that the last commit released are about to
+// come back: it lets them run, as long as that brings more, rather than spend a
+// commit on the first of them.
+func drain[O any](ops <-chan O, batch []O) []O {
+	for had := 0; had < len(batch) && len(batch) < maxBatch; {
+		had = len(batch)
+		runtime.Gosched()
+		for n := len(ops); n > 0 && len(batch) < maxBatch; n-- {
+			op, ok := <-ops
 			if !ok {
 				return batch
 			}
 			batch = append(batch, op)
-		default:
-			return batch
 		}
 	}
 	return batch
