@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main_test
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+const (
+	ingestConnections = 32
+	ingestCustomers   = 10_000
+	ingestNumber      = "106540352242922"
+)
+
+// BenchmarkIngest posts one signed text message per request over 32 connections that stay open, to a real kith, and
+// counts an answer of 200 as one message. Rounds of kith and of a bare bbolt writer take turns, so that both see the
+// same machine. The bare writer gets as many records and bytes per message as kith was seen to write.
+func BenchmarkIngest(b *testing.B) {
+	dir := dataDir(b)
+	g := newGraph(b, nil)
+	in := addInbox(b, dir, "Bench", ingestNumber, g.URL)
+	per := messageCost(b, dir, in)
+	size, err := os.Stat(kithPath(b))
+	if err != nil {
+		b.Fatal(err)
+	}
+	s := serve(b, dir)
+	w := openBareWriter(b, per)
+	b.Run("connections=32", func(b *testing.B) {
+		load := newLoad(b, s, in)
+		const rounds = 4
+		n := max(1, b.N/rounds)
+		var ours, theirs time.Duration
+		b.ResetTimer()
+		for range rounds {
+			theirs += w.drive(b, n)
+			ours += load.drive(b, n)
+		}
+		b.StopTimer()
+		rate, bare := float64(n*rounds)/ours.Seconds(), float64(n*rounds)/theirs.Seconds()
+		b.ReportMetric(rate, "messages/s")
+		b.ReportMetric(bare, "bare/s")
+		b.ReportMetric(rate/bare, "ratio")
+		b.ReportMetric(load.quantile(0.50), "p50-ms")
+		b.ReportMetric(load.quantile(0.99), "p99-ms")
+		b.ReportMetric(float64(per.bytes), "B/message")
+		b.ReportMetric(float64(size.Size())/1e6, "binary-MB")
+		b.ReportMetric(0, "ns/op")
+	})
+}
+
+// load posts webhooks.
+type load struct {
+	addr, path, run string
+	next            atomic.Int64
+	mu              sync.Mutex
+	took            []time.Duration
+}
+
+func newLoad(tb testing.TB, s *server, in hook) *load {
+	tb.Helper()
+	return &load{addr: strings.TrimPrefix(s.base, "http://"), path: in.Path, run: fmt.Sprintf("%x", rand.Uint64())}
+}
+
+// drive posts n messages and returns how long that took.
+func (l *load) drive(tb testing.TB, n int) time.Duration {
+	tb.Helper()
+	var left atomic.Int64
+	left.Store(int64(n))
+	var wg sync.WaitGroup
+	began := time.Now()
+	for range ingestConnections {
+		wg.Go(func() {
+			if err := l.connection(&left); err != nil {
+				tb.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	return time.Since(began)
+}
+
+// connection posts over one connection. It writes HTTP by hand: the load shares the processors with kith.
+func (l *load) connection(left *atomic.Int64) error {
+	c, err := net.Dial("tcp", l.addr)
+	if err != nil {
+		return err
+	}
+	defer c.Close() //nolint:errcheck // nothing is written behind an answer
+	r := bufio.NewReaderSize(c, 4096)
+	var out bytes.Buffer
+	var took []time.Duration
+	for left.Add(-1) >= 0 {
+		i := l.next.Add(1)
+		who := fmt.Sprint(62_810_000_000 + rand.IntN(ingestCustomers))
+		body := textWebhook(ingestNumber, who, "Sample "+who, fmt.Sprintf("wamid.%s%012d", l.run, i), time.Now().Unix(),
+			"Good morning, is the doctor in today? I would like to come at four.")
+		out.Reset()
+		fmt.Fprintf(&out, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nX-Hub-Signature-256: %s\r\nContent-Length: %d\r\n\r\n",
+			l.path, l.addr, sign(appSecret, body), len(body))
+		out.Write(body)
+		began := time.Now()
+		if _, err := c.Write(out.Bytes()); err != nil {
+			return err
+		}
+		res, err := http.ReadResponse(r, nil)
+		if err != nil {
+			return err
+		}
+		text, err := io.ReadAll(res.Body)
+		if err != nil || res.StatusCode != http.StatusOK {
+			return fmt.Errorf("%s: %s (%w)", res.Status, text, err)
+		}
+		took = append(took, time.Since(began))
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.took = append(l.took, took...)
+	return nil
+}
+
+// quantile returns the latency in milliseconds below which the share q of all requests stayed.
+func (l *load) quantile(q float64) float64 { return quantile(l.took, q) }
+
+func quantile(took []time.Duration, q float64) float64 {
+	if len(took) == 0 {
+		return 0
+	}
+	slices.Sort(took)
+	return float64(took[min(len(took)-1, int(q*float64(len(took))))]) / 1e6
+}
+
+// cost is what one message adds to the store.
+type cost struct{ records, bytes int }
+
+// messageCost sends messages to a kith of its own and looks at the file before and after.
+func messageCost(b *testing.B, dir string, in hook) cost {
+	b.Helper()
+	const messages = 4000
+	before := liveBytes(b, dir)
+	s := serve(b, dir)
+	newLoad(b, s, in).drive(b, messages)
+	s.stop()
+	after := liveBytes(b, dir)
+	return cost{
+		records: max(1, (after.records-before.records+messages/2)/messages), bytes: (after.bytes - before.bytes) / messages,
+	}
+}
+
+// liveBytes counts the records of a store that is not open, and the bytes of their keys and values.
+func liveBytes(b *testing.B, dir string) (c cost) {
+	b.Helper()
+	db, err := bolt.Open(filepath.Join(dir, "data.db"), 0o600, &bolt.Options{ReadOnly: true, Timeout: 5 * time.Second})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close() //nolint:errcheck // it was only read
+	var count func(bk *bolt.Bucket) error
+	count = func(bk *bolt.Bucket) error {
+		return bk.ForEach(func(k, v []byte) error {
+			if v == nil {
+				return count(bk.Bucket(k))
+			}
+			c.records++
+			c.bytes += len(k) + len(v)
+			return nil
+		})
+	}
+	err = db.View(func(tx *bolt.Tx) error {
+		return tx.ForEach(func(_ []byte, bk *bolt.Bucket) error { return count(bk) })
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return c
+}
+
+// bareWriter is bbolt and nothing else, with the same grouping of commits: one goroutine writes what 32 callers wait
+// for. One record of a message has a key without order, as a hashed id has; the others follow each other.
+type bareWriter struct {
+	db  *bolt.DB
+	per cost
+	ops chan chan error
+	seq uint64
+}
+
+func openBareWriter(b *testing.B, per cost) *bareWriter {
+	b.Helper()
+	db, err := bolt.Open(filepath.Join(b.TempDir(), "bare.db"), 0o600, &bolt.Options{NoFreelistSync: true, FreelistType: bolt.FreelistArrayType})
+	if err != nil {
+		b.Fatal(err)
+	}
+	err = db.Update(func(tx *bolt.Tx) error {
+		for _, name := range []string{"ordered", "hashed"} {
+			if _, err := tx.CreateBucket([]byte(name)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	w := &bareWriter{db: db, per: per, ops: make(chan chan error, ingestConnections)}
+	ended := make(chan struct{})
+	go func() { defer close(ended); w.loop() }()
+	b.Cleanup(func() {
+		close(w.ops)
+		<-ended
+		_ = db.Close()
+	})
+	return w
+}
+
+func (w *bareWriter) loop() {
+	for first := range w.ops {
+		batch := []chan error{first}
+		for drained := false; !drained; {
+			select {
+			case op, ok := <-w.ops:
+				if drained = !ok; ok {
+					batch = append(batch, op)
+				}
+			default:
+				drained = true
+			}
+		}
+		err := w.db.Update(func(tx *bolt.Tx) error { return w.write(tx, len(batch)) })
+		for _, op := range batch {
+			op <- err
+		}
+	}
+}
+
+func (w *bareWriter) write(tx *bolt.Tx, messages int) error {
+	ordered, hashed := tx.Bucket([]byte("ordered")), tx.Bucket([]byte("hashed"))
+	ordered.FillPercent = 0.9
+	const hashedBytes = 16 + 16
+	rest := max(1, w.per.records-1)
+	value := make([]byte, max(1, (w.per.bytes-hashedBytes)/rest-8))
+	for range messages {
+		key := binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, rand.Uint64()), rand.Uint64())
+		if err := hashed.Put(key, make([]byte, 16)); err != nil {
+			return err
+		}
+		for range rest {
+			w.seq++
+			if err := ordered.Put(binary.BigEndian.AppendUint64(nil, w.seq), value); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// drive writes n messages from as many callers as kith has connections and returns how long that took.
+func (w *bareWriter) drive(tb testing.TB, n int) time.Duration {
+	tb.Helper()
+	var left atomic.Int64
+	left.Store(int64(n))
+	var wg sync.WaitGroup
+	began := time.Now()
+	for range ingestConnections {
+		wg.Go(func() {
+			for done := make(chan error, 1); left.Add(-1) >= 0; {
+				w.ops <- done
+				if err := <-done; err != nil {
+					tb.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return time.Since(began)
+}
