@@ -78,7 +78,7 @@ func (s *sender) upload(ctx context.Context, t app.MessageType, f *channel.File)
 			return "", err
 		}
 	}
-	guard := &sizeGuard{r: content, left: limit}
+	guard := &sizeGuard{r: content, limit: limit, want: f.Size}
 	form, length, contentType, err := multipartForm(t, f, guard)
 	if err != nil {
 		return "", again("The file could not be prepared.", err)
@@ -124,25 +124,32 @@ func multipartForm(t app.MessageType, f *channel.File, content io.Reader) (form 
 	return io.MultiReader(&head, content, &tail), length, w.FormDataContentType(), nil
 }
 
-// sizeGuard stops a file of unknown length at the limit.
+// sizeGuard stops a file at the limit, and one whose length is not the announced one before its end is written.
 type sizeGuard struct {
 	r        io.Reader
-	left     int64
+	read     int64
+	limit    int64
+	want     int64       // < 0 when not known
 	exceeded atomic.Bool // read while the connection may still be writing
 }
 
-// Read passes on at most what is left.
+// Read passes on what is allowed.
 func (g *sizeGuard) Read(p []byte) (int, error) {
 	n, err := g.r.Read(p)
-	if g.left -= int64(n); g.left < 0 {
+	g.read += int64(n)
+	switch {
+	case g.read > g.limit:
 		g.exceeded.Store(true)
 		return 0, errTooLong
+	case g.want >= 0 && (g.read > g.want || (errors.Is(err, io.EOF) && g.read < g.want)):
+		return 0, errLength
 	}
 	return n, err
 }
 
 var (
 	errTooLong = errors.New("the file is too large")
+	errLength  = errors.New("the file is not as long as announced")
 	errGone    = errors.New("the address of the file has expired")
 )
 
