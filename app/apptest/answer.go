@@ -154,4 +154,3 @@ func (s *Sample) news(ctx context.Context) error {
 		Unreadable: []app.Unread{{Reason: "A message has no sender.", Raw: []byte(`{"id":"wamid.x"}`)}},
 	})
 }
-
