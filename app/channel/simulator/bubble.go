@@ -50,6 +50,7 @@ type Bubble struct {
 type Attachment struct {
 	ID, MIME, Filename, Link string
 	Size                     int
+	Length                   time.Duration // of a voice message, where it can be told
 	Voice, Animated          bool
 }
 

@@ -66,7 +66,7 @@ func (c Media) put(w *World, _ *person, d *draft) error {
 		part["caption"], d.m.Text = c.Caption, c.Caption
 	}
 	d.m.Kind = kind
-	d.m.Media = &Attachment{ID: f.id, MIME: c.MIME, Filename: c.Filename, Size: len(c.Bytes), Voice: c.Voice, Animated: c.Animated}
+	d.m.Media = &Attachment{ID: f.id, MIME: c.MIME, Filename: c.Filename, Size: len(c.Bytes), Length: spoken(c.Bytes), Voice: c.Voice, Animated: c.Animated}
 	d.wire["type"] = kind
 	d.wire[kind] = part
 	return nil

@@ -75,7 +75,7 @@ func (w *World) attach(m *message, kind string, part map[string]any) *fault {
 	if f == nil {
 		return &fault{code: 131009, detail: "Param " + kind + "['id'] is not the id of uploaded media, or has expired."}
 	}
-	m.Media = &Attachment{ID: f.id, MIME: f.mime, Filename: str(part, "filename"), Size: len(f.bytes)}
+	m.Media = &Attachment{ID: f.id, MIME: f.mime, Filename: str(part, "filename"), Size: len(f.bytes), Length: spoken(f.bytes)}
 	if m.Media.Filename == "" {
 		m.Media.Filename = f.name
 	}

@@ -3,8 +3,10 @@
 package simulator
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"slices"
 	"time"
 )
@@ -91,4 +93,18 @@ func (w *World) Blob(id string) (Blob, bool) {
 		return Blob{}, false
 	}
 	return Blob{f.mime, f.name, f.bytes}, true
+}
+
+// spoken is how long an Ogg Opus recording is: the position in its last page,
+// in samples at 48 kHz. Other files have no length here.
+func spoken(b []byte) time.Duration {
+	i := bytes.LastIndex(b, []byte("OggS"))
+	if i < 0 || len(b) < i+14 || !bytes.HasPrefix(b, []byte("OggS")) {
+		return 0
+	}
+	samples := binary.LittleEndian.Uint64(b[i+6:])
+	if samples > 48000*24*3600 {
+		return 0
+	}
+	return time.Duration(samples) * time.Second / 48000
 }

@@ -141,7 +141,7 @@ func (t *Template) hydrate(part, text string, params []map[string]any) (string, 
 				return "", &fault{code: 100, message: "(#100) Invalid parameter", detail: part + ": parameter_name " + strconv.Quote(key) + " is not in the template"}
 			}
 		}
-		v, ok := spoken(p)
+		v, ok := inWords(p)
 		if !ok {
 			return "", &fault{code: 132012, detail: part + ": parameter " + key + " must be text, currency or date_time"}
 		}
@@ -160,8 +160,8 @@ func (t *Template) hydrate(part, text string, params []map[string]any) (string, 
 	return out, nil
 }
 
-// spoken is what a parameter looks like in text.
-func spoken(p map[string]any) (string, bool) {
+// inWords is what a parameter looks like in text.
+func inWords(p map[string]any) (string, bool) {
 	switch kind := str(p, "type"); kind {
 	case "text":
 		return str(p, "text"), true
