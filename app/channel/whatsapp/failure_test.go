@@ -109,8 +109,8 @@ func TestAnswers(t *testing.T) {
 		if c.header == "7" && e.Wait != 7*time.Second {
 			t.Errorf("%s: waits %s", name, e.Wait)
 		}
-		if len(g.calls) != 1 {
-			t.Errorf("%s: called %d times", name, len(g.calls))
+		if len(g.all()) != 1 {
+			t.Errorf("%s: called %d times", name, len(g.all()))
 		}
 	}
 }
@@ -125,8 +125,8 @@ func TestBrokenConnection(t *testing.T) {
 	})
 	_, err := hangUp.sender(t).Send(t.Context(), hello())
 	wantClass(t, "hung up after the request", err, channel.Unknown, whatsapp.AdviceUnknown)
-	if len(hangUp.calls) != 1 {
-		t.Errorf("sent %d times", len(hangUp.calls))
+	if len(hangUp.all()) != 1 {
+		t.Errorf("sent %d times", len(hangUp.all()))
 	}
 
 	err = hangUp.sender(t).MarkRead(t.Context(), "wamid.1", false)
@@ -173,7 +173,7 @@ func TestNotAllowed(t *testing.T) {
 	e := egress.New(egress.Options{})
 	_, err := whatsapp.New().Open(s, e.Client("whatsapp", whatsapp.Hosts(s)...)).Send(t.Context(), hello())
 	wantClass(t, "not allowed", err, channel.Stop, whatsapp.AdviceAddress)
-	if len(g.calls) != 0 {
+	if len(g.all()) != 0 {
 		t.Error("it was called")
 	}
 }

@@ -39,7 +39,7 @@ func TestUpload(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			checkForm(t, g.calls[0])
+			checkForm(t, g.all()[0])
 		})
 	}
 }
@@ -80,7 +80,7 @@ func TestUploadTooLong(t *testing.T) {
 		MIME: "image/png", Size: -1, Body: io.NopCloser(io.LimitReader(endless{}, 20<<20)),
 	}}})
 	wantClass(t, "too long", err, channel.Refused, whatsapp.AdviceFile)
-	for _, c := range g.calls {
+	for _, c := range g.all() {
 		if strings.HasSuffix(c.path, "/messages") {
 			t.Error("the message was sent")
 		}
@@ -121,13 +121,13 @@ func TestFetch(t *testing.T) {
 	if err != nil || string(content) != "OggS content" || f.MIME != "audio/ogg; codecs=opus" || f.Size != 12 {
 		t.Errorf("got %q, %v, %+v", content, err, f)
 	}
-	for _, c := range g.calls {
+	for _, c := range g.all() {
 		if c.auth != "Bearer a-token-for-tests" || c.agent != "kith" {
 			t.Errorf("%s: asked with %q as %q", c.path, c.auth, c.agent)
 		}
 	}
-	if want := "/v25.0/1908647269898587?phone_number_id=106540352242922"; g.calls[0].path != want {
-		t.Errorf("asked %s, want %s", g.calls[0].path, want)
+	if want := "/v25.0/1908647269898587?phone_number_id=106540352242922"; g.all()[0].path != want {
+		t.Errorf("asked %s, want %s", g.all()[0].path, want)
 	}
 }
 
@@ -168,8 +168,8 @@ func TestFetchFails(t *testing.T) {
 		g = newGraph(t, func(w http.ResponseWriter, r *http.Request, _ []byte) { c.answer(g, w, r) })
 		_, err := g.sender(t).Fetch(t.Context(), "5")
 		wantClass(t, name, err, c.class, c.advice)
-		if len(g.calls) != c.calls {
-			t.Errorf("%s: %d calls, want %d", name, len(g.calls), c.calls)
+		if len(g.all()) != c.calls {
+			t.Errorf("%s: %d calls, want %d", name, len(g.all()), c.calls)
 		}
 	}
 	g := newGraph(t, accept)
@@ -177,8 +177,8 @@ func TestFetchFails(t *testing.T) {
 		_, err := g.sender(t).Fetch(t.Context(), id)
 		wantClass(t, "id "+id, err, channel.Refused, whatsapp.AdviceFileGone)
 	}
-	if len(g.calls) != 0 {
-		t.Errorf("called %s", g.calls[0].path)
+	if len(g.all()) != 0 {
+		t.Errorf("called %s", g.all()[0].path)
 	}
 }
 
@@ -241,8 +241,8 @@ func TestTemplates(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if !strings.HasPrefix(g.calls[1].path, "/v25.0/102290129340398/message_templates?after=p2&") {
-		t.Errorf("second page: %s", g.calls[1].path)
+	if !strings.HasPrefix(g.all()[1].path, "/v25.0/102290129340398/message_templates?after=p2&") {
+		t.Errorf("second page: %s", g.all()[1].path)
 	}
 }
 
@@ -282,7 +282,7 @@ func TestProbe(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	for _, field := range []string{"quality_rating", "webhook_configuration", "whatsapp_business_manager_messaging_limit"} {
-		if !strings.Contains(g.calls[0].path, field) {
+		if !strings.Contains(g.all()[0].path, field) {
 			t.Errorf("does not ask for %s", field)
 		}
 	}

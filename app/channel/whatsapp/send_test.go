@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -63,6 +64,12 @@ func (g *graph) last() call {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.calls[len(g.calls)-1]
+}
+
+func (g *graph) all() []call {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Clone(g.calls)
 }
 
 const accepted = `{"messaging_product":"whatsapp","contacts":[{"input":"+628110001","wa_id":"628110001","user_id":"ID.1"}],` +
@@ -365,7 +372,7 @@ func TestLimits(t *testing.T) {
 			t.Errorf("%s: %q does not tell enough", name, e.Failure.Title)
 		}
 	}
-	for _, c := range g.calls {
+	for _, c := range g.all() {
 		t.Errorf("called %s %s for a message that breaks a limit", c.method, c.path)
 	}
 }
