@@ -6,6 +6,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -58,10 +59,8 @@ func checkAddr(a netip.Addr, trusted bool) error {
 		b := a.As16()
 		a = netip.AddrFrom4([4]byte(b[12:]))
 	}
-	for _, m := range metadata {
-		if a == m {
-			return refuse("%s hands out the credentials of a cloud", a)
-		}
+	if slices.Contains(metadata, a) {
+		return refuse("%s hands out the credentials of a cloud", a)
 	}
 	if a.IsLinkLocalUnicast() || a.IsMulticast() || a.IsUnspecified() {
 		return refuse("%s is link-local, multicast or empty", a)

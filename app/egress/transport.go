@@ -29,8 +29,7 @@ func (e *Error) Unwrap() error { return e.Err }
 // Written reports whether the request behind err may have reached the other side. An error of unknown origin counts as
 // written: it is the answer that never leads to sending twice.
 func Written(err error) bool {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Written
 	}
 	return err != nil && !errors.Is(err, ErrRefused)
@@ -38,8 +37,7 @@ func Written(err error) bool {
 
 // Cause returns err without the method and address that net/http puts around it: addresses may hold secrets.
 func Cause(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
+	if u, ok := errors.AsType[*url.Error](err); ok {
 		return u.Err
 	}
 	return err

@@ -6,6 +6,7 @@ package channeltest
 
 import (
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -69,7 +70,7 @@ func (s *Suite) settings(t *testing.T) {
 		if !d.Required {
 			continue
 		}
-		without := clone(s.Settings)
+		without := maps.Clone(s.Settings)
 		delete(without, d.Name)
 		s.refused(t, d.Name, without)
 	}
@@ -91,14 +92,6 @@ func (s *Suite) refused(t *testing.T, name string, settings channel.Settings) {
 			t.Errorf("the error about %s repeats the secret %s", name, d.Name)
 		}
 	}
-}
-
-func clone(s channel.Settings) channel.Settings {
-	out := channel.Settings{}
-	for k, v := range s {
-		out[k] = v
-	}
-	return out
 }
 
 func (s *Suite) handshake(t *testing.T) {
@@ -177,6 +170,7 @@ func (s *Suite) limits(t *testing.T) {
 }
 
 func (s *Suite) fixture(t *testing.T, f Fixture) {
+	t.Helper()
 	body := slices.Clone(f.Body)
 	in, err := s.Channel.Parse(body)
 	if err != nil {
@@ -199,39 +193,44 @@ func (s *Suite) fixture(t *testing.T, f Fixture) {
 }
 
 // Complete fails the test unless every part of in has what Desk.Receive needs.
-func Complete(t testing.TB, in app.Inbound) {
-	t.Helper()
-	for i, m := range in.Messages {
-		if m.ExternalID == "" || m.Type == 0 || m.Origin == 0 || (m.Direction != app.In && m.Direction != app.Out) {
-			t.Errorf("message %d lacks id, type, origin or direction", i)
-		}
-		if len(m.Person.Identities) == 0 {
-			t.Errorf("message %d has no person", i)
-		}
-		if m.Action != app.ActNone && m.Target == "" {
-			t.Errorf("message %d acts upon nothing", i)
-		}
-		for _, f := range m.Media {
-			if f.ProviderID == "" {
-				t.Errorf("message %d has a file without id", i)
-			}
+func Complete(tb testing.TB, in app.Inbound) {
+	tb.Helper()
+	for i := range in.Messages {
+		if lacks := messageLacks(&in.Messages[i]); lacks != "" {
+			tb.Errorf("message %d: %s", i, lacks)
 		}
 	}
 	for i, r := range in.Receipts {
 		if r.ExternalID == "" || r.Status == app.StatusNone || (r.Status == app.StatusFailed) != (r.Failure != nil) {
-			t.Errorf("receipt %d lacks id, status or failure", i)
+			tb.Errorf("receipt %d lacks id, status or failure", i)
 		}
 	}
 	for i, n := range in.Notices {
 		if n.Topic == "" || n.Level == 0 || n.Digest == [16]byte{} {
-			t.Errorf("notice %d lacks topic, level or digest", i)
+			tb.Errorf("notice %d lacks topic, level or digest", i)
 		}
 	}
 	for i, u := range in.Unreadable {
 		if u.Reason == "" {
-			t.Errorf("unreadable part %d has no reason", i)
+			tb.Errorf("unreadable part %d has no reason", i)
 		}
 	}
+}
+
+func messageLacks(m *app.InboundMessage) string {
+	switch {
+	case m.ExternalID == "":
+		return "it has no id"
+	case m.Type == 0 || m.Origin == 0 || (m.Direction != app.In && m.Direction != app.Out):
+		return "it lacks type, origin or direction"
+	case len(m.Person.Identities) == 0:
+		return "it has no person"
+	case m.Action != app.ActNone && m.Target == "":
+		return "it acts upon nothing"
+	case slices.ContainsFunc(m.Media, func(f app.InboundMedia) bool { return f.ProviderID == "" }):
+		return "it has a file without id"
+	}
+	return ""
 }
 
 // broken feeds cut and spoilt fixtures and rubbish: Parse must come back, and its only error is ErrBody.

@@ -44,16 +44,8 @@ func (f *flattener) value(name string, raw json.RawMessage, depth int) {
 		return
 	}
 	for i := 0; dec.More() && len(f.out) < maxFields; i++ {
-		key := strconv.Itoa(i)
-		if raw[0] == '{' {
-			t, err := dec.Token()
-			if err != nil {
-				return
-			}
-			key, _ = t.(string)
-		}
-		var member json.RawMessage
-		if dec.Decode(&member) != nil {
+		key, member, ok := next(dec, raw[0] == '{', i)
+		if !ok {
 			return
 		}
 		if raw[0] == '{' && f.skip != nil && f.skip(key) {
@@ -64,6 +56,22 @@ func (f *flattener) value(name string, raw json.RawMessage, depth int) {
 		}
 		f.value(key, member, depth+1)
 	}
+}
+
+// next reads one member of an object, or one item of an array, whose key is its index.
+func next(dec *json.Decoder, object bool, index int) (key string, member json.RawMessage, ok bool) {
+	key = strconv.Itoa(index)
+	if object {
+		t, err := dec.Token()
+		if err != nil {
+			return "", nil, false
+		}
+		key, _ = t.(string)
+	}
+	if dec.Decode(&member) != nil {
+		return "", nil, false
+	}
+	return key, member, true
 }
 
 func (f *flattener) scalar(name string, raw json.RawMessage) {

@@ -96,6 +96,7 @@ func plain(s string, most int) bool {
 	return len(s) >= 8 && len(s) <= most && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
+//nolint:gosec // these are instructions, not credentials
 var whereToFind = map[string]string{
 	SettingPhoneNumberID: "copy the Phone number ID from WhatsApp > API Setup in the App Dashboard of Meta",
 	SettingWABA:          "copy the WhatsApp Business Account ID from WhatsApp > API Setup in the App Dashboard of Meta",

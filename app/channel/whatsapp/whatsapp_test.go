@@ -52,37 +52,37 @@ func sign(body []byte) http.Header {
 const sharedFixtures = "../../../../shared/fixtures/whatsapp"
 
 // load reads the fixtures of a folder; each must have a line in shown, and each line its fixture.
-func load(t testing.TB, folder string, shown map[string][]string) []channeltest.Fixture {
-	t.Helper()
+func load(tb testing.TB, folder string, shown map[string][]string) []channeltest.Fixture {
+	tb.Helper()
 	files, err := filepath.Glob(filepath.Join(folder, "*.json"))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	left := maps.Clone(shown)
 	var out []channeltest.Fixture
 	for _, f := range files {
 		body, err := os.ReadFile(f)
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		name := strings.TrimSuffix(filepath.Base(f), ".json")
 		if _, ok := shown[name]; !ok {
-			t.Errorf("%s: no line says how it is shown", name)
+			tb.Errorf("%s: no line says how it is shown", name)
 		}
 		delete(left, name)
 		out = append(out, channeltest.Fixture{Name: name, Body: body, Shown: shown[name]})
 	}
 	for name := range left {
-		t.Errorf("%s: the fixture is missing", name)
+		tb.Errorf("%s: the fixture is missing", name)
 	}
 	return out
 }
 
-func fixtures(t testing.TB) []channeltest.Fixture {
-	t.Helper()
-	out := load(t, "testdata/own", shownOwn)
+func fixtures(tb testing.TB) []channeltest.Fixture {
+	tb.Helper()
+	out := load(tb, "testdata/own", shownOwn)
 	if _, err := os.Stat(sharedFixtures); err == nil {
-		out = append(out, load(t, sharedFixtures, shownShared)...)
+		out = append(out, load(tb, sharedFixtures, shownShared)...)
 	}
 	return out
 }
@@ -285,10 +285,11 @@ func TestDigest(t *testing.T) {
 		}
 		return in.Notices[0]
 	}
-	if read("APPROVED").Digest != read("APPROVED").Digest {
+	first, again, other := read("APPROVED"), read("APPROVED"), read("REJECTED")
+	if first.Digest != again.Digest {
 		t.Error("the same notice has two digests")
 	}
-	if read("APPROVED").Digest == read("REJECTED").Digest {
+	if first.Digest == other.Digest {
 		t.Error("two notices have one digest")
 	}
 }

@@ -239,18 +239,15 @@ func (s *stamp) UnmarshalJSON(b []byte) error {
 	if err := t.UnmarshalJSON(b); err != nil {
 		return err
 	}
-	n, err := strconv.ParseInt(string(t), 10, 64)
-	if err != nil || n < 0 {
-		*s = 0 // the page's own samples hold words here
-		return nil
+	*s = 0 // Meta's own samples hold words here
+	if n, err := strconv.ParseInt(string(t), 10, 64); err == nil && n > 0 {
+		if n > 1e11 {
+			n /= 1000
+		}
+		if n <= 1e11 {
+			*s = stamp(n)
+		}
 	}
-	if n > 1e11 {
-		n /= 1000
-	}
-	if n > 1e11 {
-		n = 0
-	}
-	*s = stamp(n)
 	return nil
 }
 
