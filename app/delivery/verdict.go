@@ -68,11 +68,15 @@ func retry(at *app.Attempt, tries int, when time.Time, f *app.Failure) app.Outco
 	return app.Outcome{Again: when, Failure: f}
 }
 
-// passed says that the network took a message of the contact: nothing drags any more.
+// passed says that the network took a message of the contact. The inbox as a whole is trusted again when it has been
+// quick enough for a minute.
 func (d *Delivery) passed(l *lane, contact app.ContactID) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	l.trial, l.drag.times = false, 0
+	l.trial = false
+	if d.now().After(l.drag.until.Add(time.Minute)) {
+		l.drag.times = 0
+	}
 	if p := l.pairs[contact]; p != nil {
 		p.drag.times = 0
 	}

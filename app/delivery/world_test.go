@@ -201,7 +201,6 @@ type world struct {
 	agent app.Actor
 	halt  context.CancelFunc
 	ended chan error
-	logs  *bytes.Buffer
 }
 
 // within runs a test in a bubble whose clock starts at a real date and moves when everybody waits.
@@ -221,9 +220,13 @@ func within(t *testing.T, prepare func(*network), fn func(*world)) {
 		w.must(err)
 		w.inbox = in.ID
 		w.agent = app.Actor{Kind: app.ActorAgent, ID: 7, Role: app.Owner}
+		defer func() {
+			w.stop()
+			if err := w.db.Close(); err != nil {
+				t.Error(err)
+			}
+		}()
 		fn(w)
-		w.stop()
-		w.must(w.db.Close())
 	})
 }
 
@@ -257,8 +260,10 @@ func (w *world) stop() {
 		return
 	}
 	w.halt()
-	w.must(<-w.ended)
 	w.halt = nil
+	if err := <-w.ended; err != nil {
+		w.t.Error(err)
+	}
 }
 
 // crash leaves the store as a killed process does: what was not committed is not there.
