@@ -69,6 +69,17 @@ func TestStatusThatIsQuickerThanTheAnswer(t *testing.T) {
 	})
 }
 
+func TestStatusThatIsQuickerThanTheEcho(t *testing.T) {
+	w := newWorld(t)
+	w.receipt(app.Receipt{ExternalID: "wamid.phone", Status: app.StatusRead, At: start})
+	typed := text(siti, "wamid.phone", "Typed in the phone app", 0)
+	typed.Direction, typed.Origin, typed.Status = app.Out, app.FromPhoneApp, app.StatusSent
+	w.receive(typed)
+	if got := w.thread(w.only().ID); len(got) != 1 || got[0].Status != app.StatusRead {
+		t.Errorf("thread is %+v, want one message that was read", got)
+	}
+}
+
 func TestOrderOfAConversationIsKept(t *testing.T) {
 	w := newWorld(t)
 	w.receive(text(siti, "wamid.1", "Halo", 0), text(noPhone, "wamid.2", "Hi", 0))

@@ -138,9 +138,13 @@ func (r *receiver) insert(key store.DayKey, ident string, m *InboundMessage) err
 	if err := saveConversation(r.tx, &conv); err != nil {
 		return err
 	}
-	return emit(r.tx, Event{
+	err = emit(r.tx, Event{
 		Kind: MessageReceived, Conversation: conv.ID, Contact: conv.Contact, Message: row.ID, Inbox: r.in,
 	})
+	if err != nil || row.Direction != Out || row.ExternalID == "" {
+		return err
+	}
+	return catchUp(r.tx, r.in, row) // its statuses may have come first
 }
 
 // row makes the record of an inbound message and asks for its files.
