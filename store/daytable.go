@@ -122,6 +122,9 @@ func (t *DayTable[T]) backDay(tx *Tx, b *bolt.Bucket, from Ref, fn func(Ref, *T)
 		}
 		ref := Ref{from.DayKey, group, seq}
 		v, err := t.open(tx, ref, k, sealed)
+		if isErased(err) {
+			continue
+		}
 		if err != nil {
 			return false, err
 		}
@@ -164,6 +167,9 @@ func (t *DayTable[T]) Every(tx *Tx, key DayKey, fn func(Ref, *T) error) error {
 		}
 		ref := Ref{key, group, seq}
 		v, err := t.open(tx, ref, k, sealed)
+		if isErased(err) {
+			continue
+		}
 		if err != nil {
 			return err
 		}

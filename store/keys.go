@@ -59,6 +59,17 @@ func (ks *keys) record(s Subject, k DayKey) ([32]byte, error) {
 	return recordKey(&sl, &dl), nil
 }
 
+// alive tells whether the key of a subject can still be computed.
+func (ks *keys) alive(s Subject) bool {
+	ks.mu.RLock()
+	defer ks.mu.RUnlock()
+	if _, ok := ks.subjects[s]; ok {
+		return true
+	}
+	_, _, ok := ks.trees.subjects.find(uint64(s))
+	return ok
+}
+
 func recordKey(subject, day *node) [32]byte { return mac(day[:], subject[:], []byte("dk/v1")) }
 
 func (ks *keys) compute(s Subject, k DayKey) (sl, dl node, err error) {

@@ -97,8 +97,8 @@ func (q *Queue[J]) write(tx *Tx, it *Item[J]) error {
 	return tx.put(at, key[8:], tx.number(when))
 }
 
-// find is the due time of a job.
-func (q *Queue[J]) find(tx *Tx, id uint64) (uint64, error) {
+// dueAt is the due time of a job.
+func (q *Queue[J]) dueAt(tx *Tx, id uint64) (uint64, error) {
 	_, at, err := q.parts(tx)
 	if err != nil {
 		return 0, err
@@ -132,7 +132,7 @@ func (q *Queue[J]) open(tx *Tx, key, sealed []byte) (Item[J], error) {
 
 // Get returns a job by its number, or ErrNotFound.
 func (q *Queue[J]) Get(tx *Tx, id uint64) (Item[J], error) {
-	when, err := q.find(tx, id)
+	when, err := q.dueAt(tx, id)
 	if err != nil {
 		return Item[J]{}, err
 	}
@@ -159,7 +159,7 @@ func (q *Queue[J]) Save(tx *Tx, it Item[J]) error {
 
 // Delete removes a job; one that is not there is no error.
 func (q *Queue[J]) Delete(tx *Tx, id uint64) error {
-	if err := q.remove(tx, id); err != nil && err != q.missing { //nolint:errorlint // the very value that find returns
+	if err := q.remove(tx, id); err != nil && err != q.missing { //nolint:errorlint // the very value that dueAt returns
 		return err
 	}
 	return nil
@@ -169,7 +169,7 @@ func (q *Queue[J]) remove(tx *Tx, id uint64) error {
 	if tx.w == nil {
 		return errReadOnly
 	}
-	when, err := q.find(tx, id)
+	when, err := q.dueAt(tx, id)
 	if err != nil {
 		return err
 	}

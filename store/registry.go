@@ -27,13 +27,6 @@ type registry struct {
 	residents []resident
 }
 
-// eraser is a table that can hold records about a subject.
-type eraser interface {
-	// erase deletes a part of what is about s, starting after a place, and says
-	// where to go on; nil when there is no more.
-	erase(tx *Tx, s Subject, after []byte) (next []byte, err error)
-}
-
 // declare takes a name for good. Two tables of one name are a mistake in the
 // program, hence the panic.
 func (r *registry) declare(name string) {

@@ -5,6 +5,7 @@ package store
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 )
 
 // ResidentOptions say what a resident table keeps beside its rows.
@@ -88,12 +89,16 @@ func (r *Resident[T]) Get(tx *Tx, id uint64) (T, bool) {
 	return v.row, true
 }
 
-// Put sets a row.
+// Put sets a row; ErrErased when its subject was erased.
 func (r *Resident[T]) Put(tx *Tx, id uint64, v T) error {
 	if tx.w == nil {
 		return errReadOnly
 	}
-	r.of(tx).draft(id, &version[T]{row: v})
+	d := &version[T]{row: v}
+	if !tx.db.keys.alive(r.about(&d.row)) {
+		return fmt.Errorf("%s %d: %w", r.name, id, ErrErased)
+	}
+	r.of(tx).draft(id, d)
 	return nil
 }
 

@@ -33,6 +33,8 @@ type ring struct {
 	dir  string
 	gen  uint64
 	body ringBody
+	// unscrubbed says that the old secret may still be in the anchor.
+	unscrubbed bool
 	// fault lets tests stop a commit after a step.
 	fault func(step int) error
 }
@@ -115,7 +117,7 @@ func (r *ring) commit(body ringBody) (renamed bool, err error) {
 		return false, filing("renaming to", path, err)
 	}
 	old := r.gen
-	r.gen, r.body = body.Gen, body
+	r.gen, r.body, r.unscrubbed = body.Gen, body, true
 	if err := syncDir(r.dir); err != nil {
 		return true, err
 	}
@@ -125,6 +127,7 @@ func (r *ring) commit(body ringBody) (renamed bool, err error) {
 	if err := a.scrub(old); err != nil {
 		return true, err
 	}
+	r.unscrubbed = false
 	return true, r.step(4)
 }
 

@@ -135,10 +135,14 @@ func (s *shelf[T]) finish(tx *Tx) error {
 			continue
 		}
 		sealed, err := tx.sealValue(s.r.about(&v.row), DayKey{}, &v.row, tx.at(&s.r.bin, nil, key[:]))
-		if err != nil {
-			return err
+		switch {
+		case isErased(err): // between the operation and its commit
+			v.gone = true
+			err = b.Delete(key[:])
+		case err == nil:
+			err = b.Put(key[:], sealed)
 		}
-		if err := b.Put(key[:], sealed); err != nil {
+		if err != nil {
 			return err
 		}
 	}

@@ -95,8 +95,10 @@ func (t *Table[T]) Delete(tx *Tx, s Subject, id uint64) error {
 	return tx.delete(b, tx.subjectKey(s, id))
 }
 
-// Each calls fn with the records of one subject, by ascending number. fn must
-// not write to the table; ErrStop ends the iteration without an error.
+// Each calls fn with the records of one subject, by ascending number. Here as in
+// every iteration, records whose key was destroyed are passed over: they are
+// about to be removed. fn must not write to the table; ErrStop ends the iteration
+// without an error.
 func (t *Table[T]) Each(tx *Tx, s Subject, fn func(id uint64, v *T) error) error {
 	prefix := binary.BigEndian.AppendUint32(nil, uint32(s))
 	return t.scan(tx, prefix, prefix, func(_ Subject, id uint64, v *T) error { return fn(id, v) })
@@ -123,6 +125,9 @@ func (t *Table[T]) scan(tx *Tx, from, prefix []byte, fn func(Subject, uint64, *T
 	c := b.Cursor()
 	for k, sealed := c.Seek(from); k != nil && bytes.HasPrefix(k, prefix); k, sealed = c.Next() {
 		v, err := t.open(tx, k, sealed)
+		if isErased(err) {
+			continue
+		}
 		if err != nil {
 			return err
 		}
