@@ -65,6 +65,18 @@ func (p screen) author(mine bool) string {
 	return p.l.T("simulator.business")
 }
 
+// quoted is the message that another one answers, as it is now.
+func (p screen) quoted(q simulator.Quote) *component.Quote {
+	for _, b := range p.thread {
+		if b.ID == q.ID {
+			out := p.quoteOf(b)
+			out.Href = "#" + domID(q.ID)
+			return out
+		}
+	}
+	return &component.Quote{Name: p.author(q.Mine), Text: q.Text}
+}
+
 // gist is a message in a few words.
 func (p screen) gist(b simulator.Bubble) string {
 	switch {
@@ -136,11 +148,12 @@ func (p screen) bubble(i int) component.BubbleProps {
 	}
 	if b.Mine {
 		props.Status = map[simulator.Ticks]component.Status{
-			simulator.TicksSent: component.Sent, simulator.TicksDelivered: component.Delivered, simulator.TicksRead: component.Read,
+			simulator.TicksWaiting: component.Queued,
+			simulator.TicksSent:    component.Sent, simulator.TicksDelivered: component.Delivered, simulator.TicksRead: component.Read,
 		}[b.Ticks]
 	}
 	if b.Quote != nil && !b.Revoked {
-		props.Quote = &component.Quote{Name: p.author(b.Quote.Mine), Text: b.Quote.Text, Href: "#" + domID(b.Quote.ID)}
+		props.Quote = p.quoted(*b.Quote)
 	}
 	if b.Ad != "" {
 		props.Referral = &component.Referral{Title: b.Ad}

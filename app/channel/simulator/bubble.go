@@ -10,9 +10,10 @@ import (
 // Ticks is how far a customer's own message has come, as the phone shows it.
 type Ticks int
 
-// The ticks: one grey, two grey, two blue.
+// The ticks: a clock, one grey, two grey, two blue.
 const (
-	TicksSent      Ticks = iota // the network has it
+	TicksWaiting   Ticks = iota // the phone is offline
+	TicksSent                   // the network has it
 	TicksDelivered              // the business's hook answered 200
 	TicksRead                   // the business marked it as read
 )

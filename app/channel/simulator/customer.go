@@ -40,6 +40,7 @@ type person struct {
 	lastIn  time.Time // opens the reply window
 	looking int       // pages that show this phone
 	offline bool
+	held    []change  // said while offline
 	typing  time.Time // the business types until then
 	bucket  bucket
 }

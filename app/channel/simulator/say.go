@@ -102,11 +102,29 @@ func (w *World) post(p *person, drafts []*draft) []string {
 	}
 	if !bare {
 		v.Contacts = []contactJSON{p.contact(true)}
-		p.lastIn = w.now()
 	}
 	ch.value = v
-	w.send(ch)
+	if p.held = append(p.held, ch); !p.offline {
+		w.leave(p)
+	}
+	w.stir()
 	return ids
+}
+
+// leave hands what a phone has said to the network. The lock is held.
+func (w *World) leave(p *person) {
+	for _, ch := range p.held {
+		for _, id := range ch.mine {
+			if m := w.byID[id]; m != nil {
+				m.Ticks = max(m.Ticks, TicksSent)
+			}
+		}
+		if len(ch.value.Contacts) > 0 {
+			p.lastIn = w.now()
+		}
+		w.send(ch)
+	}
+	p.held = nil
 }
 
 // send puts a change on its way. The lock is held.

@@ -124,8 +124,8 @@ func (w *World) Play(customer, id string) error {
 	return nil
 }
 
-// SetOffline takes a phone off the network, or puts it back: what waited is
-// delivered then.
+// SetOffline takes a phone off the network, or puts it back: what waited on
+// either side is delivered then.
 func (w *World) SetOffline(customer string, offline bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -135,6 +135,7 @@ func (w *World) SetOffline(customer string, offline bool) {
 	}
 	p.offline = offline
 	if !offline {
+		w.leave(p)
 		for _, m := range p.thread {
 			if m.rank == rankSent && !m.Mine {
 				w.arrive(m)

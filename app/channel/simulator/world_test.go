@@ -330,9 +330,17 @@ func TestOfflinePhone(t *testing.T) {
 		if got := h.words(id); got != "sent" || len(w.Thread("anna")) != 1 {
 			t.Errorf("offline: statuses %q, %d bubbles", got, len(w.Thread("anna")))
 		}
+		held := say(t, w, "anna", Text{"Sind Sie da?"})
+		pass(t, time.Hour)
+		if n := len(h.messages()); n != 1 || w.Thread("anna")[1].Ticks != TicksWaiting {
+			t.Errorf("said offline: %d webhooks, ticks %v", n, w.Thread("anna")[1].Ticks)
+		}
 		w.SetOffline("anna", false)
 		pass(t, time.Second)
-		if got := h.words(id); got != "sent delivered" || len(w.Thread("anna")) != 2 {
+		if ms := h.messages(); len(ms) != 2 || ms[1]["id"] != held {
+			t.Errorf("online again: %d messages from the phone, want 2", len(ms))
+		}
+		if got := h.words(id); got != "sent delivered" || len(w.Thread("anna")) != 3 {
 			t.Errorf("online again: statuses %q, %d bubbles", got, len(w.Thread("anna")))
 		}
 	})
