@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"runtime"
 	"sync/atomic"
 
@@ -173,7 +172,7 @@ func (tx *Tx) run(fn func(*Tx) error) (err error) {
 			if e, ok := p.(error); ok && (errors.Is(e, errReadOnly) || errors.Is(e, errNotLoaded)) {
 				err = e
 			}
-			tx.db.log.Error("an update panicked; it was taken back", slog.String("at", panicPlace()))
+			tx.db.log.Error("an update panicked; it was taken back", "at", panicPlace())
 		}
 	}()
 	tx.mark()

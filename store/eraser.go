@@ -135,7 +135,7 @@ func (t *Table[T]) find(tx *Tx, s Subject, after []byte) ([]found, []byte, error
 func (t *Table[T]) drop(tx *Tx, f found) error { return f.remove(tx) }
 
 func (t *DayTable[T]) find(tx *Tx, s Subject, after []byte) ([]found, []byte, error) {
-	return t.searchParts(tx, s, after, len(DayKey{}.bytes()))
+	return t.searchParts(tx, s, after, dayKeyLen)
 }
 
 func (t *DayTable[T]) drop(tx *Tx, f found) error { return f.remove(tx) }
@@ -172,7 +172,7 @@ func (r *Resident[T]) drop(tx *Tx, f found) error {
 type blobEraser struct{}
 
 func (blobEraser) find(tx *Tx, s Subject, after []byte) ([]found, []byte, error) {
-	return blobs.searchParts(tx, s, after, len(DayKey{}.bytes()))
+	return blobs.searchParts(tx, s, after, dayKeyLen)
 }
 
 func (blobEraser) drop(tx *Tx, f found) error {

@@ -24,7 +24,7 @@ func identityPath(dir string, o *Options) string {
 	}
 	if given := os.Getenv("CREDENTIALS_DIRECTORY"); given != "" {
 		path := filepath.Join(given, credential)
-		if _, err := os.Stat(path); err == nil {
+		if _, err := os.Stat(path); err == nil { //nolint:gosec // systemd sets the variable
 			return path
 		}
 	}

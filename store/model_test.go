@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,6 +33,19 @@ func newModel() *model {
 	return &model{map[[2]uint64]person{}, map[Ref]message{}, map[string]uint64{}, map[string]Ref{}, map[[2]uint64]uint64{}, map[uint64]Item[job]{}, map[uint64]thread{}, nil, 0}
 }
 
+// clock is a clock that the test moves.
+type clock struct{ nanos atomic.Int64 }
+
+func newClock(at time.Time) *clock {
+	c := new(clock)
+	c.nanos.Store(at.UnixNano())
+	return c
+}
+
+func (c *clock) now() time.Time { return time.Unix(0, c.nanos.Load()) }
+
+func (c *clock) add(d time.Duration) { c.nanos.Add(int64(d)) }
+
 var epoch = time.Date(2026, 3, 1, 22, 0, 0, 0, time.UTC)
 
 // TestTablesAgainstMaps does random things to all tables and to maps, reopens
@@ -39,11 +53,11 @@ var epoch = time.Date(2026, 3, 1, 22, 0, 0, 0, time.UTC)
 func TestTablesAgainstMaps(t *testing.T) {
 	for seed := range uint64(3) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			dir, r, m, clock := filepath.Join(t.TempDir(), "data"), rand.New(rand.NewPCG(seed, 9)), newModel(), epoch
-			o := Options{Now: func() time.Time { return clock }}
+			dir, r, m, clock := filepath.Join(t.TempDir(), "data"), rand.New(rand.NewPCG(seed, 9)), newModel(), newClock(epoch)
+			o := Options{Now: clock.now}
 			db := openTest(t, dir, o)
 			for round := range 60 {
-				clock = clock.Add(20 * time.Minute)
+				clock.add(20 * time.Minute)
 				update(t, db, func(tx *Tx) error {
 					for range r.IntN(30) {
 						if err := m.step(tx, r); err != nil {

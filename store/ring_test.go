@@ -14,11 +14,11 @@ import (
 
 var errBoom = errors.New("boom")
 
-func hybrid(t testing.TB) *age.HybridIdentity {
-	t.Helper()
+func hybrid(tb testing.TB) *age.HybridIdentity {
+	tb.Helper()
 	id, err := age.GenerateHybridIdentity()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return id
 }

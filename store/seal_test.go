@@ -13,12 +13,12 @@ import (
 )
 
 // testKeys are keys without a ring.
-func testKeys(t testing.TB) *keys {
-	t.Helper()
+func testKeys(tb testing.TB) *keys {
+	tb.Helper()
 	b := newBody()
 	ks, err := b.keys()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return ks
 }

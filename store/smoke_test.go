@@ -52,36 +52,36 @@ var (
 )
 
 // openTest opens the store in dir and closes it at the end of the test.
-func openTest(t testing.TB, dir string, o Options) *DB {
-	t.Helper()
+func openTest(tb testing.TB, dir string, o Options) *DB {
+	tb.Helper()
 	db, err := Open(dir, o)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := db.Close(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	return db
 }
 
-func newTest(t testing.TB) *DB {
-	t.Helper()
-	return openTest(t, filepath.Join(t.TempDir(), "data"), Options{})
+func newTest(tb testing.TB) *DB {
+	tb.Helper()
+	return openTest(tb, filepath.Join(tb.TempDir(), "data"), Options{})
 }
 
-func update(t testing.TB, db *DB, fn func(*Tx) error) {
-	t.Helper()
-	if err := db.Update(t.Context(), fn); err != nil {
-		t.Fatal(err)
+func update(tb testing.TB, db *DB, fn func(*Tx) error) {
+	tb.Helper()
+	if err := db.Update(tb.Context(), fn); err != nil {
+		tb.Fatal(err)
 	}
 }
 
-func view(t testing.TB, db *DB, fn func(*Tx) error) {
-	t.Helper()
-	if err := db.View(t.Context(), fn); err != nil {
-		t.Fatal(err)
+func view(tb testing.TB, db *DB, fn func(*Tx) error) {
+	tb.Helper()
+	if err := db.View(tb.Context(), fn); err != nil {
+		tb.Fatal(err)
 	}
 }
 

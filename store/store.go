@@ -63,10 +63,12 @@ type DayKey struct {
 
 func (k DayKey) leaf() uint64 { return uint64(k.Class)<<16 | uint64(k.Day) }
 
-func (k DayKey) bytes() [3]byte { return [3]byte{byte(k.Class), byte(k.Day >> 8), byte(k.Day)} }
+const dayKeyLen = 3
+
+func (k DayKey) bytes() [dayKeyLen]byte { return [dayKeyLen]byte{byte(k.Class), byte(k.Day >> 8), byte(k.Day)} }
 
 func parseDayKey(b []byte) (DayKey, bool) {
-	if len(b) != 3 {
+	if len(b) != dayKeyLen {
 		return DayKey{}, false
 	}
 	return DayKey{Class(b[0]), Day(b[1])<<8 | Day(b[2])}, true

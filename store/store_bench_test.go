@@ -26,8 +26,8 @@ const (
 var benchText = strings.Repeat("words of a customer ", 6)
 
 // drive lets the writers do n operations together and returns how long it took.
-func drive(b testing.TB, n int, op func(r *rand.Rand, i int) error) time.Duration {
-	b.Helper()
+func drive(tb testing.TB, n int, op func(r *rand.Rand, i int) error) time.Duration {
+	tb.Helper()
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	began := time.Now()
@@ -40,7 +40,7 @@ func drive(b testing.TB, n int, op func(r *rand.Rand, i int) error) time.Duratio
 					return
 				}
 				if err := op(r, i); err != nil {
-					b.Error(err)
+					tb.Error(err)
 					return
 				}
 			}
@@ -51,10 +51,10 @@ func drive(b testing.TB, n int, op func(r *rand.Rand, i int) error) time.Duratio
 }
 
 // ingest is what a message from a customer costs.
-func ingest(b testing.TB, db *DB) func(*rand.Rand, int) error {
-	b.Helper()
+func ingest(tb testing.TB, db *DB) func(*rand.Rand, int) error {
+	tb.Helper()
 	day := DayKey{Default, DayOf(time.Now())}
-	ctx := b.Context()
+	ctx := tb.Context()
 	return func(r *rand.Rand, i int) error {
 		conv, ident := uint64(r.IntN(benchThreads)), "wamid."+strconv.Itoa(i)
 		return db.Update(ctx, func(tx *Tx) error {
@@ -139,11 +139,11 @@ func (w *bare) write(tx *bolt.Tx, batch []*bareOp) error {
 	return nil
 }
 
-func openBare(b testing.TB) *bare {
-	b.Helper()
-	db, err := bolt.Open(filepath.Join(b.TempDir(), "bare.db"), 0o600, boltOptions(0))
+func openBare(tb testing.TB) *bare {
+	tb.Helper()
+	db, err := bolt.Open(filepath.Join(tb.TempDir(), "bare.db"), 0o600, boltOptions(0))
 	if err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
 	err = db.Update(func(tx *bolt.Tx) error {
 		for _, n := range []string{"d", "m", "q", "c"} {
@@ -154,11 +154,11 @@ func openBare(b testing.TB) *bare {
 		return nil
 	})
 	if err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
 	w := &bare{db: db, ops: make(chan *bareOp, maxBatch)}
 	go w.loop()
-	b.Cleanup(func() { close(w.ops); _ = db.Close() })
+	tb.Cleanup(func() { close(w.ops); _ = db.Close() })
 	return w
 }
 

@@ -47,7 +47,7 @@ func Crash(t *testing.T, write Writer, verify func(t *testing.T, dir string, ack
 	dir := t.TempDir() + "/data"
 	var acked []string
 	for range rounds {
-		lines := crashOnce(t, dir, time.Duration(20+rand.IntN(300))*time.Millisecond)
+		lines := crashOnce(t, dir, time.Duration(20+rand.IntN(300))*time.Millisecond) //nolint:gosec // any moment will do
 		acked = append(acked, lines...)
 		verify(t, dir, acked)
 		if t.Failed() {

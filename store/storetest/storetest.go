@@ -11,22 +11,22 @@ import (
 )
 
 // Open opens a new store in a directory of the test and closes it at its end.
-func Open(t testing.TB) *store.DB {
-	t.Helper()
-	return OpenAt(t, filepath.Join(t.TempDir(), "data"), store.Options{})
+func Open(tb testing.TB) *store.DB {
+	tb.Helper()
+	return OpenAt(tb, filepath.Join(tb.TempDir(), "data"), store.Options{})
 }
 
 // OpenAt opens the store in dir and closes it at the end of the test. Closing it
 // earlier is fine.
-func OpenAt(t testing.TB, dir string, o store.Options) *store.DB {
-	t.Helper()
+func OpenAt(tb testing.TB, dir string, o store.Options) *store.DB {
+	tb.Helper()
 	db, err := store.Open(dir, o)
 	if err != nil {
-		t.Fatalf("opening the store: %v", err)
+		tb.Fatalf("opening the store: %v", err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := db.Close(); err != nil {
-			t.Errorf("closing the store: %v", err)
+			tb.Errorf("closing the store: %v", err)
 		}
 	})
 	return db
