@@ -151,7 +151,7 @@ func sendCases() []sendCase {
 		},
 		{
 			"document",
-			channel.Outgoing{Type: app.TypeDocument, Files: file(`C:\tmp\of"fer.pdf`, "application/pdf", "%PDF")},
+			channel.Outgoing{Type: app.TypeDocument, Files: file(`C:\tmp\of"fer.pdf`, "application/pdf", "%PDF-1.7\n")},
 			`"type":"document","document":{"id":"4490709327384033","filename":"of\"fer.pdf"}`,
 		},
 		{
