@@ -12,7 +12,6 @@ import (
 
 	"kith/app"
 	"kith/app/channel"
-	"kith/store"
 )
 
 // attempt makes one attempt of a job: written down before it is made, settled after.
@@ -24,10 +23,7 @@ func (d *Delivery) attempt(ctx context.Context, l *lane, j app.Job) {
 		return
 	}
 	if err != nil {
-		if ctx.Err() == nil {
-			d.log.ErrorContext(ctx, "writing down an attempt", "job", j.ID, "error", err)
-			d.holdAll()
-		}
+		d.stuck(ctx, j.ID, err)
 		return
 	}
 	sender := d.senderFor(ctx, l, &at.Inbox)
@@ -37,6 +33,21 @@ func (d *Delivery) attempt(ctx context.Context, l *lane, j app.Job) {
 	}
 	sent, err := d.send(ctx, sender, at)
 	d.settle(ctx, at.Job, d.judge(ctx, l, at, sent, err))
+}
+
+// stuck is a job whose attempt could not be written down: it was not made. When the store refused, everything waits for
+// a moment; when the job itself is at fault, it waits alone.
+func (d *Delivery) stuck(ctx context.Context, id uint64, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	d.log.ErrorContext(ctx, "writing down an attempt", "job", id, "error", err)
+	if !down(err) {
+		err = d.desk.Postpone(ctx, id, d.now().Add(stuckWait))
+	}
+	if err != nil {
+		d.holdAll()
+	}
 }
 
 // senderFor returns the sender of the lane, after a look at the inbox when the attempt read it otherwise than the lane
@@ -155,7 +166,7 @@ func closeFiles(files []channel.File) {
 }
 
 // settle writes the outcome down, also when ctx has ended: what is not written down will be unknown after the next
-// start. While the store refuses, it insists.
+// start. While the store refuses, it insists; a record that cannot be read is left to that.
 func (d *Delivery) settle(ctx context.Context, j app.Job, o app.Outcome) {
 	last := false
 	for wait := time.Second; ; wait = min(2*wait, time.Minute) {
@@ -164,7 +175,7 @@ func (d *Delivery) settle(ctx context.Context, j app.Job, o app.Outcome) {
 			return
 		}
 		d.log.ErrorContext(ctx, "writing down how an attempt ended", "job", j.ID, "error", err)
-		if last || errors.Is(err, store.ErrClosed) || errors.Is(err, store.ErrUnknown) {
+		if last || final(err) || !down(err) {
 			return
 		}
 		last = sleep(ctx, wait) != nil

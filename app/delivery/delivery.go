@@ -28,6 +28,7 @@ const (
 	probeEvery   = 3 * time.Minute  // while an inbox is paused
 	refreshEvery = time.Hour        // facts and templates of every inbox
 	storeWait    = 2 * time.Second  // after the store refused something
+	stuckWait    = time.Hour        // for a job that cannot be read
 )
 
 // Options configure a Delivery.
@@ -80,16 +81,8 @@ func New(desk *app.Desk, set channel.Set, o Options) *Delivery {
 // Run works until ctx ends, then lets the attempts under way finish for up to ten seconds. It is called once. Attempts
 // that were under way when the server last stopped are settled as unknown first.
 func (d *Delivery) Run(ctx context.Context) error {
-	var unknown int
-	err := d.insist(ctx, "settling what was under way", func(ctx context.Context) (err error) {
-		unknown, err = d.desk.RecoverOutbox(ctx)
-		return err
-	})
-	if err != nil {
+	if err := d.insist(ctx, "settling what was under way", d.recover); err != nil {
 		return d.end(ctx, err)
-	}
-	if unknown > 0 {
-		d.log.WarnContext(ctx, "the outcome of some messages is unknown; they wait for a person", "messages", unknown)
 	}
 	after, err := d.desk.LastEvent(ctx)
 	if err != nil {
@@ -104,6 +97,30 @@ func (d *Delivery) Run(ctx context.Context) error {
 	g.Go(func() error { return d.follow(gctx, after) })
 	g.Go(func() error { return d.tend(gctx) })
 	return d.end(ctx, g.Wait())
+}
+
+// recover settles what was under way when the server last stopped. What cannot be settled although the store works must
+// not keep everything else from being sent: it stays as it is, and is not sent again.
+func (d *Delivery) recover(ctx context.Context) error {
+	unknown, err := d.desk.RecoverOutbox(ctx)
+	if unknown > 0 {
+		d.log.WarnContext(ctx, "the outcome of some messages is unknown; they wait for a person", "messages", unknown)
+	}
+	if err != nil && !down(err) && ctx.Err() == nil {
+		d.log.ErrorContext(ctx, "some messages that were under way could not be settled", "error", err)
+		return nil
+	}
+	return err
+}
+
+// down reports whether the store as a whole refuses, rather than one record being at fault.
+func down(err error) bool {
+	return errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrUnavailable) || final(err)
+}
+
+// final reports whether the store will take nothing any more.
+func final(err error) bool {
+	return errors.Is(err, store.ErrClosed) || errors.Is(err, store.ErrUnknown)
 }
 
 // end takes an ordinary stop for no error.
@@ -124,7 +141,7 @@ func (d *Delivery) insist(ctx context.Context, what string, fn func(context.Cont
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if errors.Is(err, store.ErrClosed) || errors.Is(err, store.ErrUnknown) {
+		if final(err) {
 			return fmt.Errorf("%s: %w", what, err)
 		}
 		d.log.ErrorContext(ctx, "the store refused; trying again", "doing", what, "wait", wait, "error", err)

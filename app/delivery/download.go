@@ -15,7 +15,6 @@ import (
 
 	"kith/app"
 	"kith/app/channel"
-	"kith/store"
 )
 
 // Bounds of fetching.
@@ -58,7 +57,7 @@ func (d *Delivery) fetchAll(ctx context.Context) error {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			if errors.Is(err, store.ErrClosed) {
+			if final(err) {
 				return fmt.Errorf("reading the downloads: %w", err)
 			}
 			d.log.ErrorContext(ctx, "reading the downloads", "error", err)
@@ -123,8 +122,14 @@ func (d *Delivery) download(ctx context.Context, j app.Download) {
 			err = d.putBack(ctx, j, ferr)
 		}
 	}
-	if err != nil && ctx.Err() == nil {
-		d.log.ErrorContext(ctx, "fetching a file", "download", j.ID, "error", err)
+	if err == nil || ctx.Err() != nil {
+		return
+	}
+	d.log.ErrorContext(ctx, "fetching a file", "download", j.ID, "error", err)
+	if !down(err) {
+		err = d.desk.DelayDownload(ctx, j, d.now().Add(stuckWait))
+	}
+	if err != nil {
 		_ = sleep(ctx, storeWait) // the store refused: the file stays due
 	}
 }

@@ -13,7 +13,6 @@ import (
 
 	"kith/app"
 	"kith/app/channel"
-	"kith/store"
 )
 
 // follow reads the event log and takes over what changed about inboxes.
@@ -29,7 +28,7 @@ func (d *Delivery) follow(ctx context.Context, after uint64) error {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			if errors.Is(err, store.ErrClosed) {
+			if final(err) {
 				return fmt.Errorf("reading the event log: %w", err)
 			}
 			d.log.ErrorContext(ctx, "reading what changed about inboxes", "error", err)

@@ -13,7 +13,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"kith/app"
-	"kith/store"
 )
 
 // scanLimit is how many due jobs are read at once beside those that are here already.
@@ -30,7 +29,7 @@ func (d *Delivery) work(ctx context.Context) error {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			if errors.Is(err, store.ErrClosed) {
+			if final(err) {
 				return fmt.Errorf("reading the outbox: %w", err)
 			}
 			d.log.ErrorContext(ctx, "working the outbox", "error", err)

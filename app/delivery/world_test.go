@@ -55,8 +55,9 @@ func (n *network) Settings() []channel.Setting                           { retur
 func (n *network) Check(channel.Settings) error                          { return nil }
 func (n *network) Handshake(channel.Settings, url.Values) (string, bool) { return "", false }
 func (n *network) Verify(channel.Settings, http.Header, []byte) error    { return channel.ErrSignature }
-func (n *network) Parse([]byte) (app.Inbound, error)                     { return app.Inbound{}, channel.ErrBody }
-func (n *network) Limits() channel.Limits                                { return n.limits }
+
+func (n *network) Parse([]byte) (app.Inbound, error) { return app.Inbound{}, channel.ErrBody }
+func (n *network) Limits() channel.Limits            { return n.limits }
 func (n *network) Open(s channel.Settings, _ channel.Doer) channel.Sender {
 	return &sender{n, s["token"]}
 }
@@ -207,7 +208,7 @@ type world struct {
 func within(t *testing.T, prepare func(*network), fn func(*world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		<-time.After(time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC).Sub(time.Now()))
+		<-time.After(time.Until(time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)))
 		w := &world{t: t, dir: t.TempDir() + "/data", net: newNetwork()}
 		w.net.limits = channel.Limits{Window: 24 * time.Hour}
 		if prepare != nil {

@@ -30,9 +30,9 @@ type world struct {
 	first, second, far app.InboxID
 }
 
-func newWorld(t testing.TB, o store.Options, chs ...channel.Channel) *world {
-	t.Helper()
-	w := &world{TB: t, db: storetest.OpenAt(t, t.TempDir()+"/data", o)}
+func newWorld(tb testing.TB, o store.Options, chs ...channel.Channel) *world {
+	tb.Helper()
+	w := &world{TB: tb, db: storetest.OpenAt(tb, tb.TempDir()+"/data", o)}
 	set, rules := channel.NewSet(append(chs, whatsapp.New())...), map[string]app.Rules{}
 	for kind := range set {
 		rules[kind] = app.Rules{}
@@ -67,12 +67,12 @@ func webhook(changes ...string) []byte {
 	return fmt.Appendf(nil, `{"object":"whatsapp_business_account","entry":[{"id":"2000001","changes":[%s]}]}`, strings.Join(changes, ","))
 }
 
-func signed(secret string, body []byte) http.Header {
+func signed(body []byte) http.Header {
 	return http.Header{http.CanonicalHeaderKey(whatsapp.SignatureHeader): {whatsapp.Sign(secret, body)}}
 }
 
 func (w *world) accept(id app.InboxID, body []byte) error {
-	return w.ingress.Accept(w.Context(), "whatsapp", id, signed(secret, body), body)
+	return w.ingress.Accept(w.Context(), "whatsapp", id, signed(body), body)
 }
 
 // texts are all messages that an inbox holds.
@@ -124,7 +124,7 @@ func TestAcceptStoresOnce(t *testing.T) {
 func TestTurnedAway(t *testing.T) {
 	w := newWorld(t, store.Options{})
 	body := webhook(change("1000001", "wamid.1", "Halo"))
-	right := signed(secret, body)
+	right := signed(body)
 	for _, c := range []struct {
 		name, kind string
 		inbox      app.InboxID
@@ -215,7 +215,7 @@ func TestMistakesOfOursLoseNothing(t *testing.T) {
 	}})
 	id := w.inbox("odd", "1000004", secret)
 	body := webhook(change("1000004", "wamid.1", "Halo"))
-	if err := w.ingress.Accept(t.Context(), "odd", id, signed(secret, body), body); err != nil {
+	if err := w.ingress.Accept(t.Context(), "odd", id, signed(body), body); err != nil {
 		t.Fatal(err)
 	}
 	list := w.unreadable(id)
@@ -251,7 +251,7 @@ func TestStoreFailuresPassThrough(t *testing.T) {
 	body := webhook(change("1000001", "wamid.1", "Halo"))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	err := w.ingress.Accept(ctx, "whatsapp", w.first, signed(secret, body), body)
+	err := w.ingress.Accept(ctx, "whatsapp", w.first, signed(body), body)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error is %v", err)
 	}

@@ -92,7 +92,7 @@ func (i *Ingress) owner(ctx context.Context, ch channel.Channel, in *app.Inbox, 
 	if err != nil {
 		return 0, err
 	}
-	if ch.Verify(other.Settings, h, body) != nil {
+	if signed := ch.Verify(other.Settings, h, body) == nil; !signed {
 		return in.ID, nil
 	}
 	return other.ID, nil
