@@ -353,8 +353,9 @@ func (d *Desk) RecoverOutbox(ctx context.Context) (unknown int, err error) {
 		o := Outcome{Unknown: true, Failure: &Failure{
 			Title: "The server stopped while the message was being sent.", Advice: "advice.unknown",
 		}}
-		if err := d.Settle(ctx, j, o); err != nil {
-			return unknown, err
+		if serr := d.Settle(ctx, j, o); serr != nil {
+			err = errors.Join(err, serr) // the others are settled all the same
+			continue
 		}
 		unknown++
 	}
