@@ -54,7 +54,7 @@ var shownShared = map[string][]string{
 	"status_sent_v23_with_conversation":       {"receipt sent"},
 	"status_sent_v24_no_conversation":         {"receipt sent"},
 	"sticker":                                 {"message in sticker with file"},
-	"system_user_changed_number":              {"message in system user_changed_number", "change wa_id to wa_id"},
+	"system_user_changed_number":              {"message in system user_changed_number", "change wa_id to wa_id", "change phone to phone"},
 	"template_category_update_done":           {"notice warning template_category_update MARKETING"},
 	"template_category_update_impending":      {"notice warning template_category_update UTILITY"},
 	"template_components_update":              {"notice info message_template_components_update "},
@@ -124,7 +124,7 @@ var shownOwn = map[string][]string{
 	"system_identity": {"message in system customer_identity_changed"},
 	"system_number_with_ids": {
 		"message in system user_changed_number",
-		"change wa_id to wa_id",
+		"change wa_id to wa_id", "change phone to phone",
 		"change bsuid to bsuid",
 	},
 	"system_user_id":        {"message in system user_changed_user_id", "change bsuid to bsuid"},

@@ -40,6 +40,7 @@ func (r *reader) system(w *wireMessage, m *app.InboundMessage) {
 			return
 		}
 		r.changed(app.IdentityWaID, digitsOf(w.From), digitsOf(now), at)
+		r.changed(app.IdentityPhone, phoneOf(digitsOf(w.From)), phoneOf(digitsOf(now)), at)
 		r.changed(app.IdentityBSUID, bsuid(w.FromUserID), bsuid(s.UserID), at)
 		m.Person = newPerson(s.UserID, s.ParentUserID, now, "", "")
 	case SystemChangedUserID:
