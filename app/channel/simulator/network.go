@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 )
@@ -162,22 +163,13 @@ func join(to *changeJSON, c change) bool {
 		return false
 	}
 	for _, k := range b.Contacts {
-		if !hasContact(a.Contacts, k) {
-			a.Contacts = append(a.Contacts[:len(a.Contacts):len(a.Contacts)], k)
+		if !slices.Contains(a.Contacts, k) {
+			a.Contacts = append(slices.Clip(a.Contacts), k)
 		}
 	}
-	a.Messages = append(a.Messages[:len(a.Messages):len(a.Messages)], b.Messages...)
-	a.Statuses = append(a.Statuses[:len(a.Statuses):len(a.Statuses)], b.Statuses...)
+	a.Messages = append(slices.Clip(a.Messages), b.Messages...)
+	a.Statuses = append(slices.Clip(a.Statuses), b.Statuses...)
 	return true
-}
-
-func hasContact(list []contactJSON, k contactJSON) bool {
-	for _, c := range list {
-		if c == k {
-			return true
-		}
-	}
-	return false
 }
 
 // deliver makes one attempt and settles it.

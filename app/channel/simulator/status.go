@@ -40,10 +40,11 @@ func (w *World) sent(m *message) {
 	w.soon(func() { w.arrive(m) })
 }
 
-// arrive brings a sent message to the phone, unless it is offline.
+// arrive brings a sent message to the phone, unless it is offline. Of a
+// reaction the network tells only that it was sent.
 func (w *World) arrive(m *message) {
 	p := m.owner
-	if m.rank != rankSent || p == nil || p.offline {
+	if m.rank != rankSent || m.Kind == "reaction" || p == nil || p.offline {
 		return
 	}
 	m.rank = rankDelivered

@@ -202,31 +202,40 @@ func tapped(have []TemplateButton, given map[string]map[string]any) ([]Choice, *
 	out := make([]Choice, 0, len(have))
 	for i, b := range have {
 		c := given[strconv.Itoa(i)]
-		params := items(c, "parameters")
 		if c != nil && !strings.EqualFold(str(c, "sub_type"), b.Type) {
 			return nil, &fault{code: 132012, detail: "buttons: Button at index " + strconv.Itoa(i) + " is of type " + b.Type}
 		}
-		choice := Choice{ID: b.Text, Title: b.Text}
-		switch b.Type {
-		case "QUICK_REPLY":
-			if len(params) == 1 && str(params[0], "type") == "payload" {
-				choice.ID = str(params[0], "payload")
-			} else if len(params) > 0 {
-				return nil, &fault{code: 132012, detail: "buttons: a quick reply takes one payload"}
-			}
-		case "URL":
-			want := len(variables(b.URL))
-			if len(params) != want {
-				return nil, &fault{code: 131008, detail: "buttons: Button at index " + strconv.Itoa(i) + " of type Url requires " + strconv.Itoa(want) + " parameters"}
-			}
-			choice.URL = b.URL
-			if want == 1 {
-				choice.URL = variable.ReplaceAllLiteralString(b.URL, str(params[0], "text"))
-			}
-		case "PHONE_NUMBER":
-			choice.URL = "tel:" + b.Phone
+		choice, f := b.filled(i, items(c, "parameters"))
+		if f != nil {
+			return nil, f
 		}
 		out = append(out, choice)
 	}
 	return out, nil
+}
+
+// filled is a button with its parameters: the payload of a quick reply, the end
+// of an address.
+func (b TemplateButton) filled(i int, params []map[string]any) (Choice, *fault) {
+	c := Choice{ID: b.Text, Title: b.Text}
+	switch b.Type {
+	case "QUICK_REPLY":
+		if len(params) == 1 && str(params[0], "type") == "payload" {
+			c.ID = str(params[0], "payload")
+		} else if len(params) > 0 {
+			return c, &fault{code: 132012, detail: "buttons: a quick reply takes one payload"}
+		}
+	case "URL":
+		want := len(variables(b.URL))
+		if len(params) != want {
+			return c, &fault{code: 131008, detail: "buttons: Button at index " + strconv.Itoa(i) + " of type Url requires " + strconv.Itoa(want) + " parameters"}
+		}
+		c.URL = b.URL
+		if want == 1 {
+			c.URL = variable.ReplaceAllLiteralString(b.URL, str(params[0], "text"))
+		}
+	case "PHONE_NUMBER":
+		c.URL = "tel:" + b.Phone
+	}
+	return c, nil
 }

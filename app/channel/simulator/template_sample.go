@@ -2,7 +2,10 @@
 
 package simulator
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+)
 
 func body(text string, example map[string]any) TemplateComponent {
 	return TemplateComponent{Type: "BODY", Text: text, Example: example}
@@ -42,8 +45,8 @@ func numbered(values ...string) map[string]any {
 
 func named(pairs ...string) map[string]any {
 	var out []map[string]string
-	for i := 0; i < len(pairs); i += 2 {
-		out = append(out, map[string]string{"param_name": pairs[i], "example": pairs[i+1]})
+	for pair := range slices.Chunk(pairs, 2) {
+		out = append(out, map[string]string{"param_name": pair[0], "example": pair[len(pair)-1]})
 	}
 	return map[string]any{"body_text_named_params": out}
 }

@@ -320,6 +320,46 @@ func TestPrivateCustomerShowsNoNumber(t *testing.T) {
 	})
 }
 
+func TestReactionOfTheBusiness(t *testing.T) {
+	inWorld(t, Options{}, func(w *World, h *hook) {
+		t := h.t
+		on := say(t, w, "dewi", Text{"Halo"})
+		reaction := func(emoji string) string {
+			return common + `"type":"reaction","reaction":{"message_id":"` + on + `","emoji":"` + emoji + `"}}`
+		}
+		id, _ := sendBody(t, w, reaction("👍"))
+		pass(t, time.Second)
+		if got := h.words(id); got != "sent" || w.Thread("dewi")[0].Reaction != "👍" {
+			t.Errorf("statuses %q, bubble %+v", got, w.Thread("dewi")[0])
+		}
+		sendBody(t, w, reaction(""))
+		if b := w.Thread("dewi"); b[0].Reaction != "" || len(b) != 1 {
+			t.Errorf("taken back: %+v", b)
+		}
+	})
+}
+
+func TestPlayedVoice(t *testing.T) {
+	inWorld(t, Options{}, func(w *World, h *hook) {
+		t := h.t
+		say(t, w, "dewi", Text{"Halo"})
+		_, out := uploadFile(t, w, "audio/ogg", voice)
+		file, _ := out["id"].(string)
+		id, _ := sendBody(t, w, common+`"type":"audio","audio":{"id":"`+file+`","voice":true}}`)
+		pass(t, time.Second)
+		if err := w.Play("dewi", id); err != nil {
+			t.Fatal(err)
+		}
+		pass(t, time.Second)
+		if got := h.words(id); got != "sent delivered read played" {
+			t.Errorf("statuses %q", got)
+		}
+		if w.Play("dewi", "wamid.none") == nil {
+			t.Error("a message that is not there was played")
+		}
+	})
+}
+
 func TestOfflinePhone(t *testing.T) {
 	inWorld(t, Options{}, func(w *World, h *hook) {
 		t := h.t
