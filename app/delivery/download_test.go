@@ -40,19 +40,19 @@ func sumOf(b []byte) string {
 	return base64.StdEncoding.EncodeToString(s[:])
 }
 
-var png = append([]byte("\x89PNG\r\n\x1a\n"), bytes.Repeat([]byte("sample"), 30_000)...)
+var sample = append([]byte("\x89PNG\r\n\x1a\n"), bytes.Repeat([]byte("sample"), 30_000)...)
 
 func TestFileIsFetched(t *testing.T) {
 	within(t, func(n *network) {
-		n.files["f1"] = png
+		n.files["f1"] = sample
 		n.on("fetch:f1", fail(channel.Again), fail(channel.SlowDown))
 	}, func(w *world) {
-		id := w.photo("628111", app.InboundMedia{ProviderID: "f1", SHA256: sumOf(png), Name: "cat.png"})
+		id := w.photo("628111", app.InboundMedia{ProviderID: "f1", SHA256: sumOf(sample), Name: "cat.png"})
 		w.run()
 		w.attachment(id, app.AttachmentWaiting)
 		w.wait(3 * time.Minute)
 		a := w.attachment(id, app.AttachmentReady)
-		if a.Size != int64(len(png)) || a.MIME != "image/png" || a.Name != "cat.png" {
+		if a.Size != int64(len(sample)) || a.MIME != "image/png" || a.Name != "cat.png" {
 			t.Errorf("attachment is %+v", a)
 		}
 		b, _, err := w.desk.Attachment(w.t.Context(), w.agent, id, 0)
@@ -60,14 +60,14 @@ func TestFileIsFetched(t *testing.T) {
 		got, err := io.ReadAll(io.NewSectionReader(b, 0, b.Size()))
 		w.must(err)
 		w.must(b.Close())
-		if !bytes.Equal(got, png) {
+		if !bytes.Equal(got, sample) {
 			t.Error("the file is not what was sent")
 		}
 	})
 }
 
 func TestFileThatDiffersIsNotKept(t *testing.T) {
-	within(t, func(n *network) { n.files["f1"] = png }, func(w *world) {
+	within(t, func(n *network) { n.files["f1"] = sample }, func(w *world) {
 		id := w.photo("628111", app.InboundMedia{ProviderID: "f1", SHA256: sumOf([]byte("another"))})
 		w.run()
 		w.wait(time.Hour)
@@ -98,7 +98,7 @@ func TestFileThatIsGone(t *testing.T) {
 }
 
 func TestFileWaitsForTheAccount(t *testing.T) {
-	within(t, func(n *network) { n.files["f1"] = png; n.refuse("t1") }, func(w *world) {
+	within(t, func(n *network) { n.files["f1"] = sample; n.refuse("t1") }, func(w *world) {
 		w.run()
 		id := w.photo("628111", app.InboundMedia{ProviderID: "f1"})
 		w.wait(6 * 24 * time.Hour)
@@ -160,7 +160,7 @@ func TestFourFilesAtOnce(t *testing.T) {
 }
 
 func TestFetchingEndsWithTheServer(t *testing.T) {
-	within(t, func(n *network) { n.files["f1"] = png; n.on("fetch:f1", slowly(time.Hour)) }, func(w *world) {
+	within(t, func(n *network) { n.files["f1"] = sample; n.on("fetch:f1", slowly(time.Hour)) }, func(w *world) {
 		id := w.photo("628111", app.InboundMedia{ProviderID: "f1"})
 		w.run()
 		w.stop()
