@@ -30,6 +30,8 @@ type Contact struct {
 	// Merged lists earlier contacts that turned out to be the same person; MergedInto is set on those.
 	Merged     []ContactID `cbor:"12,keyasint,omitempty"`
 	MergedInto ContactID   `cbor:"13,keyasint,omitempty"`
+	// Former are addresses that the network replaced by others.
+	Former []Identity `cbor:"14,keyasint,omitempty"`
 }
 
 // Consent is what the person said about being written to.
@@ -194,9 +196,7 @@ func (d *Desk) EraseContact(ctx context.Context, actor Actor, id ContactID) erro
 		return err
 	}
 	for _, s := range all {
-		if err := any(d.db).(interface { //nolint:errcheck,forcetypeassert // until the store has it
-			Erase(ctx context.Context, s store.Subject) error
-		}).Erase(ctx, s); err != nil {
+		if err := d.db.Erase(ctx, s); err != nil {
 			return err
 		}
 	}
@@ -205,7 +205,7 @@ func (d *Desk) EraseContact(ctx context.Context, actor Actor, id ContactID) erro
 
 // forgetContact removes what leads to the contact, in the transaction that precedes the destruction of its keys.
 func forgetContact(tx *store.Tx, c *Contact) error {
-	for _, id := range c.Identities {
+	for _, id := range slices.Concat(c.Identities, c.Former) {
 		if err := identities.Delete(tx, string(id.Kind), id.Value); err != nil {
 			return err
 		}

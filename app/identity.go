@@ -68,6 +68,8 @@ func resolve(tx *store.Tx, p Person) (*Contact, error) {
 			continue // erased: the person is new to us
 		case err != nil:
 			return nil, err
+		case other.passedOn(id, p):
+			continue
 		case c == nil:
 			c = other
 		case other.ID != c.ID:
@@ -91,7 +93,7 @@ func resolve(tx *store.Tx, p Person) (*Contact, error) {
 // learn takes over what the network tells: identities, username, and the name unless an agent chose one.
 func (c *Contact) learn(tx *store.Tx, p Person) (changed bool, err error) {
 	for _, id := range p.Identities {
-		if id.Value == "" || slices.Contains(c.Identities, id) {
+		if id.Value == "" || slices.Contains(c.Identities, id) || slices.Contains(c.Former, id) {
 			continue
 		}
 		if err := c.claim(tx, id); err != nil {
@@ -146,13 +148,64 @@ func merge(tx *store.Tx, a, b *Contact) (*Contact, error) {
 	return a, saveContact(tx, a)
 }
 
-// changeIdentity follows a person to a new address.
-func changeIdentity(tx *store.Tx, ch IdentityChange) (*Contact, error) {
-	c, err := resolve(tx, Person{Identities: []Identity{ch.Old, ch.New}})
-	if err != nil {
+// changeIdentity follows a person to a new address. The old one still finds late news of the same person, until
+// somebody else turns up with it.
+func changeIdentity(tx *store.Tx, ch IdentityChange) error {
+	c, err := owner(tx, ch.Old)
+	if err != nil || c == nil {
+		return err // nobody we know
+	}
+	if other, err := owner(tx, ch.New); err != nil {
+		return err
+	} else if other != nil && other.ID != c.ID {
+		if c, err = merge(tx, c, other); err != nil {
+			return err
+		}
+	}
+	if !slices.Contains(c.Identities, ch.Old) && slices.Contains(c.Identities, ch.New) {
+		return nil // told before
+	}
+	if err := c.claim(tx, ch.New); err != nil {
+		return err
+	}
+	c.retire(ch.Old, ch.New)
+	c.UpdatedAt = InstantOf(tx.Now())
+	return saveContact(tx, c)
+}
+
+// retire puts a new address in the place of an old one.
+func (c *Contact) retire(old, next Identity) {
+	c.Identities = slices.DeleteFunc(c.Identities, func(x Identity) bool { return x == old })
+	c.Former = slices.DeleteFunc(c.Former, func(x Identity) bool { return x == old || x == next })
+	c.Former = append(c.Former, old)
+	if old.Kind == IdentityPhone {
+		c.Phones = slices.DeleteFunc(c.Phones, func(x string) bool { return x == old.Value })
+		c.Phones = cleanList(append(c.Phones, next.Value))
+	}
+}
+
+// owner returns the contact that an identity leads to, nil when there is none.
+func owner(tx *store.Tx, id Identity) (*Contact, error) {
+	n, ok, err := identities.Get(tx, string(id.Kind), id.Value)
+	if err != nil || !ok {
 		return nil, err
 	}
+	c, err := contactOf(tx, ContactID(n))
+	if err != nil {
+		return nil, ignoreMissing(err)
+	}
 	return c, nil
+}
+
+// passedOn reports whether an address that c once had belongs to somebody else by now: the person who comes with it
+// has a user id of their own.
+func (c *Contact) passedOn(id Identity, p Person) bool {
+	if !slices.Contains(c.Former, id) {
+		return false
+	}
+	return slices.ContainsFunc(p.Identities, func(x Identity) bool {
+		return x.Kind == IdentityBSUID && !slices.Contains(c.Identities, x) && !slices.Contains(c.Former, x)
+	})
 }
 
 func ignoreMissing(err error) error {

@@ -32,7 +32,7 @@ func (d *Desk) Receive(ctx context.Context, in InboxID, what Inbound) error {
 
 func (r *receiver) all(what *Inbound) error {
 	for i := range what.Changes {
-		if _, err := changeIdentity(r.tx, what.Changes[i]); err != nil {
+		if err := changeIdentity(r.tx, what.Changes[i]); err != nil {
 			return err
 		}
 	}

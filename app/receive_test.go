@@ -131,6 +131,23 @@ func TestIdentities(t *testing.T) {
 			t.Errorf("%d messages, want 2", len(got))
 		}
 	})
+	t.Run("a number that passed on leads to its new owner", func(t *testing.T) {
+		w := newWorld(t)
+		w.receive(text(siti, "wamid.1", "old owner", 0))
+		change := app.IdentityChange{Old: siti.Identities[1], New: app.Identity{Kind: app.IdentityWaID, Value: "628222"}, At: start}
+		for range 2 {
+			w.must(w.desk.Receive(w.ctx(), w.inbox, app.Inbound{Changes: []app.IdentityChange{change}}))
+		}
+		w.receive(text(app.Person{Identities: []app.Identity{change.Old}}, "wamid.2", "late", 1))
+		w.only()
+		next := app.Person{Identities: []app.Identity{{Kind: app.IdentityBSUID, Value: "ID.77"}, change.Old}}
+		w.receive(text(next, "wamid.3", "new owner", 2))
+		w.receive(text(app.Person{Identities: []app.Identity{change.Old}}, "wamid.4", "new owner again", 3))
+		lines := w.lines()
+		if len(lines) != 2 || len(w.thread(lines[0].ID)) != 2 || len(w.thread(lines[1].ID)) != 2 {
+			t.Errorf("lines are %+v", lines)
+		}
+	})
 	t.Run("an agent's name for a contact stays", func(t *testing.T) {
 		w := newWorld(t)
 		w.receive(text(siti, "wamid.1", "Halo", 0))
