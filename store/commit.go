@@ -89,18 +89,17 @@ func (db *DB) commitLoop() {
 }
 
 // drain collects what waits. Callers that the last commit released are about to
-// come back: it lets them run, as long as that brings more, rather than spend a
-// commit on the first of them.
+// come back: it lets them run until that twice brought nothing, rather than spend
+// a commit on the first of them.
 func drain[O any](ops <-chan O, batch []O) []O {
-	for had := 0; had < len(batch) && len(batch) < maxBatch; {
-		had = len(batch)
+	for idle := 0; idle < 2 && len(batch) < maxBatch; idle++ {
 		runtime.Gosched()
 		for n := len(ops); n > 0 && len(batch) < maxBatch; n-- {
 			op, ok := <-ops
 			if !ok {
 				return batch
 			}
-			batch = append(batch, op)
+			batch, idle = append(batch, op), -1
 		}
 	}
 	return batch

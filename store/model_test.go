@@ -395,3 +395,36 @@ func (m *model) compareThreads(t *testing.T, tx *Tx) {
 		t.Errorf("%d rows, not %d", threads.Len(tx), len(want))
 	}
 }
+
+// TestAnImportKeepsTheOrder puts many rows at random places in one commit, far
+// more than are walked to one by one.
+func TestAnImportKeepsTheOrder(t *testing.T) {
+	db, r := newTest(t), rand.New(rand.NewPCG(4, 4))
+	for range 3 {
+		update(t, db, func(tx *Tx) error {
+			for range 3000 {
+				id := 1 + r.Uint64N(5000)
+				if err := threads.Put(tx, id, thread{Subject: 1, Last: r.Uint64N(1000)}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		view(t, db, func(tx *Tx) error {
+			n, last := 0, Mark{^uint64(0), ^uint64(0)}
+			threads.Walk(tx, Mark{}, func(id uint64, v *thread) bool {
+				if m := (Mark{v.Last, id}); !last.above(m) {
+					t.Errorf("%v after %v", m, last)
+				} else {
+					last = m
+				}
+				n++
+				return true
+			})
+			if n != threads.Len(tx) {
+				t.Errorf("%d of %d rows", n, threads.Len(tx))
+			}
+			return nil
+		})
+	}
+}

@@ -53,10 +53,31 @@ func (s *shelf[T]) settle(i int32) {
 	s.unlink(i)
 	p.order = order
 	at, m := s.head, Mark{order, p.id}
-	for at != none && s.markOf(at).above(m) {
+	for at != none && s.steps > 0 && s.markOf(at).above(m) {
 		at = s.spots[at].next
+		s.steps--
+	}
+	if s.steps == 0 {
+		at = none // for sortAll to put right
 	}
 	s.link(i, at)
+}
+
+// sortAll brings every row to its place at once. Rows move to the front as a
+// rule, a step or two; many that belong far back, in an import say, would each
+// walk the whole list.
+func (s *shelf[T]) sortAll() {
+	var all []int32
+	for at := s.head; at != none; at = s.spots[at].next {
+		all = append(all, at)
+	}
+	slices.SortFunc(all, func(a, b int32) int {
+		return cmp.Or(cmp.Compare(s.spots[b].order, s.spots[a].order), cmp.Compare(s.spots[b].id, s.spots[a].id))
+	})
+	s.head, s.tail = none, none
+	for _, i := range all {
+		s.link(i, none)
+	}
 }
 
 func (s *shelf[T]) markOf(i int32) Mark { return Mark{s.spots[i].order, s.spots[i].id} }

@@ -48,6 +48,7 @@ type shelf[T any] struct {
 	journal []draftWas[T]          // changed by this operation
 	order   []uint64               // the drafts in the order of their keys
 	old     []uint64               // rows with more than one version
+	steps   int                    // left to walk in this commit, see sortAll
 }
 
 type draftWas[T any] struct {
@@ -175,6 +176,7 @@ func (s *shelf[T]) publish(oldest uint64) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.steps = 4*len(s.spots) + 1024
 	for _, row := range s.order {
 		i := s.index[row]
 		v := s.spots[i].v
@@ -184,6 +186,9 @@ func (s *shelf[T]) publish(oldest uint64) {
 		if v.prev != nil || v.gone {
 			s.old = append(s.old, row)
 		}
+	}
+	if s.steps == 0 {
+		s.sortAll()
 	}
 	s.forget(oldest)
 	s.clean()

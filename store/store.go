@@ -65,7 +65,9 @@ func (k DayKey) leaf() uint64 { return uint64(k.Class)<<16 | uint64(k.Day) }
 
 const dayKeyLen = 3
 
-func (k DayKey) bytes() [dayKeyLen]byte { return [dayKeyLen]byte{byte(k.Class), byte(k.Day >> 8), byte(k.Day)} }
+func (k DayKey) bytes() [dayKeyLen]byte {
+	return [dayKeyLen]byte{byte(k.Class), byte(k.Day >> 8), byte(k.Day)}
+}
 
 func parseDayKey(b []byte) (DayKey, bool) {
 	if len(b) != dayKeyLen {
