@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package cli is the command line: it puts the parts of the appliance together and runs one command.
+package cli
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"kith/app"
+	"kith/store"
+)
+
+// The exit codes; scripts rely on them.
+const (
+	exitDone       = 0
+	exitFailed     = 1 // nothing was lost
+	exitUsage      = 2
+	exitRunning    = 3
+	exitPermission = 4
+	exitDamaged    = 5
+	exitKey        = 6
+	exitNewer      = 7
+)
+
+// streams are where a command reads and writes.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// command is one line of the command table.
+type command struct {
+	name string // as it is typed: "user add"
+	does string // one line for the list
+	help string // what there is to know beside the flags
+	// set declares the flags and returns what runs the command once they are read.
+	set func(f *flags) func(ctx context.Context, s streams) error
+}
+
+func commands() []command {
+	return []command{
+		{"serve", "run kith in the foreground", serveHelp, setServe},
+		{"user add", "add a person who works here; prints the id", userHelp, setUserAdd},
+		{"user password", "give a person a new password and end their sessions", passwordHelp, setUserPassword},
+		{"apikey add", "make a key for the API; prints the key, once", apikeyHelp, setAPIKeyAdd},
+		{"inbox add whatsapp", "connect a WhatsApp number; prints id and webhook as JSON", inboxHelp, setInboxAdd},
+		{"inbox list", "list what is connected", "", setInboxList},
+		{"doctor", "check the installation and say what is wrong", doctorHelp, setDoctor},
+		{"version", "print the version", "", setVersion},
+	}
+}
+
+// Main runs the command in args and returns the exit code.
+func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	s := streams{stdin, stdout, stderr}
+	err := run(context.Background(), args, s)
+	if err == nil {
+		return exitDone
+	}
+	var quiet *exitError
+	if errors.As(err, &quiet) {
+		return quiet.code
+	}
+	fmt.Fprintf(stderr, "kith: %s\n", oneLine(err.Error()))
+	return codeOf(err)
+}
+
+func run(ctx context.Context, args []string, s streams) error {
+	if len(args) == 0 {
+		printHelp(s.err)
+		return &exitError{exitUsage}
+	}
+	switch args[0] {
+	case "help", "--help", "-h":
+		return help(args[1:], s.out)
+	case "--version", "-version":
+		args = append([]string{"version"}, args[1:]...)
+	}
+	c, rest, err := find(args)
+	if err != nil {
+		return err
+	}
+	f := newFlags(c.name)
+	do := c.set(f)
+	if err := f.read(rest); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			printCommand(s.out, c)
+			return nil
+		}
+		return err
+	}
+	return do(ctx, s)
+}
+
+// find returns the command with the most words that args begin with.
+func find(args []string) (command, []string, error) {
+	best, words := command{}, 0
+	for _, c := range commands() {
+		name := strings.Fields(c.name)
+		if len(name) > words && len(args) >= len(name) && strings.Join(args[:len(name)], " ") == c.name {
+			best, words = c, len(name)
+		}
+	}
+	if words == 0 {
+		return best, nil, unknownCommand(args)
+	}
+	return best, args[words:], nil
+}
+
+func unknownCommand(args []string) error {
+	typed := args[0]
+	var near []string
+	for _, c := range commands() {
+		if first, _, _ := strings.Cut(c.name, " "); first == typed {
+			near = append(near, "kith "+c.name)
+		}
+	}
+	if len(near) > 0 {
+		return usage("say what to do: %s", strings.Join(near, ", "))
+	}
+	return usage("there is no command %q; kith help lists them", typed)
+}
+
+func help(words []string, w io.Writer) error {
+	if len(words) == 0 {
+		printHelp(w)
+		return nil
+	}
+	c, rest, err := find(words)
+	if err != nil {
+		return err
+	}
+	if len(rest) > 0 {
+		return usage("there is no command %q; kith help lists them", strings.Join(words, " "))
+	}
+	printCommand(w, c)
+	return nil
+}
+
+func printHelp(w io.Writer) {
+	fmt.Fprint(w, "kith: customer messaging on your own server.\n\nUsage: kith <command> [flags]\n\nCommands:\n")
+	for _, c := range commands() {
+		fmt.Fprintf(w, "  %-20s %s\n", c.name, c.does)
+	}
+	fmt.Fprint(w, "  help [command]       tell more about a command\n\n"+
+		"Every flag may come from the environment as KITH_<FLAG>, such as KITH_DATA for --data.\n"+
+		"Exit codes: 0 done, 1 failed and nothing lost, 2 wrong use, 3 already running, 4 disk or permissions,\n"+
+		"5 store damaged or a commit's outcome unknown, 6 sealed or wrong key, 7 data of a newer version.\n")
+}
+
+func printCommand(w io.Writer, c command) {
+	f := newFlags(c.name)
+	c.set(f)
+	fmt.Fprintf(w, "kith %s: %s.\n", c.name, c.does)
+	if c.help != "" {
+		fmt.Fprintf(w, "\n%s\n", c.help)
+	}
+	fmt.Fprint(w, "\nFlags:\n")
+	f.set.VisitAll(func(one *flag.Flag) {
+		kind, text := flag.UnquoteUsage(one)
+		if kind != "" {
+			kind = " " + kind
+		}
+		if one.DefValue != "" && one.DefValue != "false" {
+			text += " (default " + one.DefValue + ")"
+		}
+		fmt.Fprintf(w, "  --%-26s %s\n", one.Name+kind, text)
+	})
+}
+
+// usageError is a mistake in how kith was called.
+type usageError struct{ text string }
+
+// Error returns what to do.
+func (u *usageError) Error() string { return u.text }
+
+func usage(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
+
+// exitError ends the program with a code after everything was said.
+type exitError struct{ code int }
+
+// Error satisfies the interface; it is never printed.
+func (e *exitError) Error() string { return fmt.Sprintf("exit code %d", e.code) }
+
+// remoteError is what the running server answered.
+type remoteError struct {
+	text string
+	code int
+}
+
+// Error returns the server's sentence.
+func (r *remoteError) Error() string { return r.text }
+
+// codes are what the errors of the rooms below mean to scripts.
+var codes = []struct {
+	is   error
+	code int
+}{
+	{store.ErrLocked, exitRunning},
+	{store.ErrDamaged, exitDamaged},
+	{store.ErrUnknown, exitDamaged},
+	{store.ErrWrongKey, exitKey},
+	{store.ErrNewer, exitNewer},
+	{store.ErrPermission, exitPermission},
+	{store.ErrFull, exitPermission},
+	{store.ErrUnavailable, exitPermission},
+	{app.ErrInvalid, exitUsage},
+	{os.ErrPermission, exitPermission},
+}
+
+func codeOf(err error) int {
+	var wrong *usageError
+	var remote *remoteError
+	switch {
+	case errors.As(err, &wrong):
+		return exitUsage
+	case errors.As(err, &remote):
+		return remote.code
+	}
+	for _, c := range codes {
+		if errors.Is(err, c.is) {
+			return c.code
+		}
+	}
+	return exitFailed
+}
+
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"strings"
+
+	"kith/app"
+	"kith/app/channel/simulator"
+	"kith/app/channel/whatsapp"
+	"kith/app/server"
+)
+
+// graphPath is where the simulator answers as Meta's Graph API does.
+const graphPath = "/simulator/graph"
+
+// The identifiers of the simulator's number. A real number has others.
+const (
+	simulatorNumber  = "100000000000001"
+	simulatorAccount = "200000000000001"
+)
+
+// simulation is the simulator with the inbox that is connected to it.
+type simulation struct {
+	world *simulator.World
+	inbox app.InboxID
+}
+
+// simulate connects an inbox to a simulated WhatsApp that is reached at local. The first start makes the inbox; later
+// ones give the world the inbox's settings back.
+func (h *house) simulate(ctx context.Context, local, chaos string) (*simulation, error) {
+	base := local + graphPath
+	in, err := h.simulatorInbox(ctx, base)
+	if err != nil {
+		return nil, fmt.Errorf("connecting the simulator: %w", err)
+	}
+	mood := simulator.Lively()
+	if chaos == "calm" {
+		mood = simulator.Calm()
+	}
+	h.egress.Trust(local)
+	world := simulator.New(simulator.Options{
+		Doer:          h.egress.Client("simulator", local),
+		Webhook:       fmt.Sprintf("%s/hooks/%s/%d", local, in.Kind, in.ID),
+		AppSecret:     in.Settings[whatsapp.SettingAppSecret],
+		VerifyToken:   in.Settings[whatsapp.SettingVerifyToken],
+		AccessToken:   in.Settings[whatsapp.SettingAccessToken],
+		PhoneNumberID: in.Settings[whatsapp.SettingPhoneNumberID],
+		WABAID:        in.Settings[whatsapp.SettingWABA],
+		BaseURL:       base, Chaos: mood, Log: h.log,
+	})
+	return &simulation{world: world, inbox: in.ID}, nil
+}
+
+// simulatorInbox returns the inbox of the simulator, whose address may have changed since the last start.
+func (h *house) simulatorInbox(ctx context.Context, base string) (*app.Inbox, error) {
+	all, err := h.desk.Inboxes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i := range all {
+		in := &all[i]
+		was := in.Settings[whatsapp.SettingAPIBase]
+		if in.Kind != whatsapp.Kind || !strings.HasSuffix(was, graphPath) {
+			continue
+		}
+		if was != base {
+			change := map[string]string{whatsapp.SettingAPIBase: base}
+			if err := h.desk.SetInboxSettings(ctx, app.Host(), in.ID, change); err != nil {
+				return nil, err
+			}
+			in.Settings[whatsapp.SettingAPIBase] = base
+		}
+		return in, nil
+	}
+	return h.desk.AddInbox(ctx, app.Host(), app.NewInbox{
+		Kind: whatsapp.Kind, Name: "WhatsApp simulator", Address: simulatorNumber, Settings: map[string]string{
+			whatsapp.SettingPhoneNumberID: simulatorNumber, whatsapp.SettingWABA: simulatorAccount,
+			whatsapp.SettingAppSecret: rand.Text(), whatsapp.SettingAccessToken: rand.Text() + rand.Text(),
+			whatsapp.SettingVerifyToken: rand.Text(), whatsapp.SettingAPIBase: base,
+			whatsapp.SettingAPIVersion: whatsapp.DefaultAPIVersion,
+		},
+	})
+}
+
+// mounts are the routes of the simulator.
+func (s *simulation) mounts() []server.Mount {
+	return []server.Mount{server.Handle(graphPath, s.world.Graph())}
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+)
+
+// csp is the policy of every page: nothing inline, nothing from elsewhere.
+const csp = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; " +
+	"media-src 'self' blob:; connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// securityHeaders are set on every answer; a handler may replace one, as the files of customers and the assets do.
+func securityHeaders(t TLS) [][2]string {
+	h := [][2]string{
+		{"Content-Security-Policy", csp},
+		{"X-Content-Type-Options", "nosniff"},
+		{"Referrer-Policy", "no-referrer"},
+		{"Cross-Origin-Opener-Policy", "same-origin"},
+		{"Cross-Origin-Resource-Policy", "same-origin"},
+		{"Permissions-Policy", "camera=(), geolocation=(), microphone=(self), payment=(), usb=(), browsing-topics=()"},
+		{"Cache-Control", "no-store"},
+	}
+	if t.Mode == TLSAuto { // a publicly trusted name; never with an authority of our own
+		h = append(h, [2]string{"Strict-Transport-Security", "max-age=31536000"})
+	}
+	return h
+}
+
+// ServeHTTP answers every request. Hooks and health bypass the router: a webhook costs what it must and no more.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	for _, kv := range s.headers {
+		h[kv[0]] = []string{kv[1]}
+	}
+	start := time.Now()
+	class := classPage
+	defer func() {
+		if class != classStream {
+			s.meter.took(class, time.Since(start))
+		}
+	}()
+	switch path := r.URL.Path; {
+	case strings.HasPrefix(path, "/hooks/"):
+		class = classHook
+		s.hook(w, r)
+	case path == "/healthz":
+		s.health(w)
+	case path == "/readyz":
+		s.ready(w)
+	case path == "/metrics":
+		s.metrics(w, r)
+	case path == caPath && s.certs.root != nil:
+		s.certs.download(w)
+	default:
+		switch {
+		case strings.HasPrefix(path, "/api/"):
+			class = classAPI
+		case streams(r):
+			class = classStream
+		}
+		s.routed(w, r, class == classStream)
+	}
+}
+
+// routed passes the request to the router. A stream ends as soon as the server stops; everything else may finish.
+func (s *Server) routed(w http.ResponseWriter, r *http.Request, stream bool) {
+	if stream {
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		defer context.AfterFunc(s.stopping, cancel)()
+		s.echo.ServeHTTP(w, r.WithContext(ctx))
+		return
+	}
+	if r.Body != nil && r.Body != http.NoBody {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout)) // not every writer has deadlines
+	}
+	s.echo.ServeHTTP(w, r)
+}
+
+// streams reports whether the answer goes on until somebody ends it.
+func streams(r *http.Request) bool {
+	return r.Method == http.MethodGet &&
+		(strings.Contains(r.Header.Get("Accept"), "text/event-stream") || strings.HasSuffix(r.URL.Path, "/live"))
+}
+
+// caught turns a panic of a handler into an error; the connection and the other requests live on.
+func caught(err *error) {
+	switch p := recover(); p {
+	case nil:
+	case http.ErrAbortHandler: //nolint:errorlint // a sentinel to be passed on as it is
+		panic(p)
+	default:
+		*err = fmt.Errorf("a handler panicked: %v\n%s", p, debug.Stack())
+	}
+}
