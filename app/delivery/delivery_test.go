@@ -34,6 +34,32 @@ func TestSends(t *testing.T) {
 	})
 }
 
+func TestAttemptIsWrittenDownBeforeItIsMade(t *testing.T) {
+	within(t, nil, func(w *world) {
+		c := w.hear("628111")
+		id := w.reply(c, "x")
+		var during app.Status
+		var attempt error
+		w.net.on("x", func(ctx context.Context, _ channel.Outgoing) (channel.Sent, error) {
+			m, err := w.desk.Message(ctx, w.agent, id)
+			if err == nil {
+				during = m.Status
+			}
+			due, _, _ := w.desk.DueJobs(ctx, 10)
+			attempt = err
+			if len(due) != 0 {
+				attempt = fmt.Errorf("the job is due while it is under way: %v", due)
+			}
+			return channel.Sent{ExternalID: "ext.1"}, nil
+		})
+		w.run()
+		w.status(id, app.StatusSent)
+		if during != app.StatusSending || attempt != nil {
+			t.Errorf("during the call the message was %v, %v", during, attempt)
+		}
+	})
+}
+
 func TestOrderOfAConversationIsKeptWhileOthersGoOn(t *testing.T) {
 	within(t, func(n *network) {
 		n.on("a1", fail(channel.Again), slowly(20*time.Second))

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -188,7 +189,7 @@ func (d *Delivery) keep(ctx context.Context, j app.Download, a *app.Attachment, 
 	if !sameSum(meta.SHA256, j.Expect) {
 		return errDiffers // the file belongs to nothing and is swept away
 	}
-	meta.Name, meta.Type = file.Name, file.MIME
+	meta.Name, meta.Type = strings.ToValidUTF8(file.Name, "\uFFFD"), strings.ToValidUTF8(file.MIME, "")
 	if a.Name != "" {
 		meta.Name = a.Name
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"strings"
 	"time"
 
 	"kith/app"
@@ -152,7 +153,7 @@ func (d *Delivery) halt(ctx context.Context, used *app.Inbox, f app.Failure) boo
 func failureOf(e *channel.SendError) app.Failure {
 	f := e.Failure
 	if f.Title == "" {
-		f.Title = e.Error()
+		f.Title = strings.ToValidUTF8(e.Error(), "\uFFFD")
 	}
 	if f.Advice == "" && (e.Class == channel.Unknown || e.Class == 0) {
 		f.Advice = "advice.unknown"
