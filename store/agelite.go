@@ -3,9 +3,11 @@
 package store
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/base64"
 	"encoding/binary"
 
@@ -165,18 +167,18 @@ func openLite(dst []byte, l *label, record *[32]byte, sealed, where []byte) ([]b
 	return plain, nil
 }
 
+// The two pads of HMAC.
+var innerPad, outerPad = [64]byte(bytes.Repeat([]byte{0x36}, 64)), [64]byte(bytes.Repeat([]byte{0x5c}, 64))
+
 // mac is HMAC-SHA256 for short inputs, on the stack: a key of at most 64 bytes
 // and data of at most 192.
 func mac(key []byte, parts ...[]byte) [32]byte {
 	var in [256]byte
 	var out [96]byte
-	for i := range 64 {
-		in[i], out[i] = 0x36, 0x5c
-	}
-	for i, k := range key {
-		in[i] ^= k
-		out[i] ^= k
-	}
+	copy(in[:], innerPad[:])
+	copy(out[:], outerPad[:])
+	subtle.XORBytes(in[:64], key, innerPad[:len(key)])
+	subtle.XORBytes(out[:64], key, outerPad[:len(key)])
 	n := 64
 	for _, p := range parts {
 		if len(p) > len(in)-n {

@@ -90,7 +90,7 @@ func (db *DB) CreateBlob(ctx context.Context, about Subject, key DayKey) (*BlobW
 	}
 	to := &wrap{ks: db.keys, label: label{subject: about, key: key}, where: blobWhere(w.ref.ID)}
 	if w.seal, err = age.Encrypt(w.f, to); err != nil {
-		return nil, errors.Join(fmt.Errorf("sealing an attachment: %w", err), w.Abort())
+		return nil, errors.Join(filing("writing", path, err), w.Abort())
 	}
 	return w, nil
 }

@@ -28,7 +28,7 @@ func identityPath(dir string, o *Options) string {
 			return path
 		}
 	}
-	return filepath.Clean(dir) + ".identity"
+	return dir + ".identity"
 }
 
 // readIdentity reads an age identity of the post-quantum kind.

@@ -29,8 +29,12 @@ const (
 // ErrLocked, ErrPermission, ErrDamaged, ErrWrongKey, ErrNewer or ErrFull and say
 // what to do.
 func Open(dir string, o Options) (*DB, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("finding %s: %w", dir, err)
+	}
 	db := &DB{
-		dir:     filepath.Clean(dir),
+		dir:     abs,
 		log:     o.Log,
 		now:     o.Now,
 		ops:     make(chan *operation, maxBatch),
@@ -46,7 +50,6 @@ func Open(dir string, o Options) (*DB, error) {
 	if err := os.MkdirAll(db.dir, 0o700); err != nil {
 		return nil, filing("making", db.dir, err)
 	}
-	var err error
 	if db.lock, err = lock(db.dir); err != nil {
 		return nil, err
 	}

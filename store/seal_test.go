@@ -4,7 +4,9 @@ package store
 
 import (
 	"bytes"
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"io"
 	"testing"
@@ -180,4 +182,17 @@ func FuzzOpen(f *testing.F) {
 			t.Errorf("this codec says %v and the library %v", err, lerr)
 		}
 	})
+}
+
+func TestMacIsHMAC(t *testing.T) {
+	for k := range 65 {
+		for n := 0; n <= 192; n += 16 {
+			key, data := random(k), random(n)
+			h := hmac.New(sha256.New, key)
+			h.Write(data)
+			if got := mac(key, data[:n/3], data[n/3:]); !hmac.Equal(h.Sum(nil), got[:]) {
+				t.Fatalf("key of %d, data of %d bytes", k, n)
+			}
+		}
+	}
 }
