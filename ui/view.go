@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package ui
+
+import (
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"kith/app"
+	"kith/ui/component"
+	"kith/ui/layout"
+	"kith/ui/locale"
+	"kith/ui/render"
+)
+
+// place is a page that the rail leads to.
+type place struct {
+	path, icon, label string
+	may               app.Permission
+	foot              bool
+	simulator         bool // only while the simulator runs
+}
+
+// places are the entries of the rail and the tab bar, in order.
+var places = []place{
+	{path: "/inbox", icon: "inbox", label: "layout.inbox", may: app.MayConverse},
+	{path: "/channels", icon: "plug", label: "channels.nav", may: app.MaySeeChannels},
+	{path: "/simulator", icon: "flask-conical", label: "layout.simulator", may: app.MayConverse, simulator: true},
+	{path: "/preferences", icon: "settings", label: "layout.settings", may: app.MayConverse, foot: true},
+}
+
+// view makes the frame of a page. It reads the newest event first: what happens while the page is made is told again by
+// the stream.
+func (s *site) view(c echo.Context, a app.Actor, title string) (layout.View, error) {
+	ctx := c.Request().Context()
+	v := s.bare(c, "")
+	v.Title = title
+	seq, err := s.Desk.LastEvent(ctx)
+	if err != nil {
+		return v, err
+	}
+	v.Live = "/live?after=" + strconv.FormatUint(seq, 10)
+	counts, err := s.Desk.Counts(ctx, a)
+	if err != nil {
+		return v, err
+	}
+	if id := a.Agent(); id != 0 {
+		me, err := s.Desk.Agent(ctx, id)
+		if err != nil {
+			return v, err
+		}
+		v.Agent = layout.Agent{
+			Name: me.Name, Initials: component.Initials(me.Name), Hue: component.HueOf(strconv.FormatUint(a.ID, 10)),
+			Path: "/preferences", SignOut: "/sign-out",
+		}
+	}
+	v.Nav = s.nav(c, a, counts)
+	return v, nil
+}
+
+func (s *site) nav(c echo.Context, a app.Actor, counts app.Counts) []layout.NavItem {
+	var items []layout.NavItem
+	for _, p := range places {
+		if !a.May(p.may) || (p.simulator && s.Simulator == nil) {
+			continue
+		}
+		item := layout.NavItem{
+			Path: p.path, Icon: p.icon, Label: p.label, Foot: p.foot,
+			Current: strings.HasPrefix(c.Request().URL.Path, p.path),
+		}
+		if p.path == "/inbox" {
+			item.Count = counts.Unread
+		}
+		items = append(items, item)
+	}
+	return items
+}
+
+// viewOfGroup is view for pages whose handlers take no actor. A fault leaves the rail empty rather than the page.
+func (s *site) viewOfGroup(c echo.Context, title string) layout.View {
+	a, _ := c.Get(actorKey).(app.Actor) //nolint:errcheck // the zero Actor may nothing
+	v, err := s.view(c, a, title)
+	if err != nil {
+		s.Log.Warn("making the frame of a page", "error", err)
+	}
+	return v
+}
+
+// bare makes the frame for somebody who is not known; title is a key of the catalogues.
+func (s *site) bare(c echo.Context, title string) layout.View {
+	l := s.locale(c)
+	v := layout.View{Locale: l, Theme: s.theme(c), Path: c.Request().URL.Path}
+	if title != "" {
+		v.Title = l.T(title)
+	}
+	if f := render.TakeFlash(c); f.Key != "" && l.Has(f.Key) {
+		v.Flash = layout.Notice{Text: l.T(f.Key), Kind: component.Kind(f.Kind)}
+	}
+	return v
+}
+
+func (s *site) theme(c echo.Context) string {
+	cookie, err := c.Cookie(layout.ThemeCookie)
+	if err != nil {
+		return layout.ThemeOf("")
+	}
+	return layout.ThemeOf(cookie.Value)
+}
+
+// locale is the language that the cookie or the browser asks for, in the installation's time zone.
+func (s *site) locale(c echo.Context) *locale.Locale {
+	chosen := ""
+	if cookie, err := c.Cookie(locale.Cookie); err == nil {
+		chosen = cookie.Value
+	}
+	l := locale.Match(c.Request().Header.Get("Accept-Language"), chosen)
+	settings, err := s.Desk.Settings(c.Request().Context())
+	if err != nil || settings.TimeZone == "" {
+		return l // times are in UTC until somebody says otherwise
+	}
+	return l.In(s.zones.load(settings.TimeZone))
+}
+
+// zones keeps time zones, which are read from files.
+type zones struct{ loaded sync.Map }
+
+func (z *zones) load(name string) *time.Location {
+	if loc, ok := z.loaded.Load(name); ok {
+		return loc.(*time.Location) //nolint:errcheck // nothing else is stored
+	}
+	loc, err := time.LoadLocation(name)
+	if err != nil {
+		loc = time.UTC
+	}
+	z.loaded.Store(name, loc)
+	return loc
+}
