@@ -16,8 +16,8 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 )
 
-// model is what the store should hold, in maps.
-type model struct {
+// mirror is what the store should hold, in maps.
+type mirror struct {
 	people   map[[2]uint64]person
 	messages map[Ref]message
 	numbers  map[string]uint64
@@ -29,8 +29,8 @@ type model struct {
 	cursor   uint64
 }
 
-func newModel() *model {
-	return &model{map[[2]uint64]person{}, map[Ref]message{}, map[string]uint64{}, map[string]Ref{}, map[[2]uint64]uint64{}, map[uint64]Item[job]{}, map[uint64]thread{}, nil, 0}
+func newMirror() *mirror {
+	return &mirror{map[[2]uint64]person{}, map[Ref]message{}, map[string]uint64{}, map[string]Ref{}, map[[2]uint64]uint64{}, map[uint64]Item[job]{}, map[uint64]thread{}, nil, 0}
 }
 
 // clock is a clock that the test moves.
@@ -53,7 +53,7 @@ var epoch = time.Date(2026, 3, 1, 22, 0, 0, 0, time.UTC)
 func TestTablesAgainstMaps(t *testing.T) {
 	for seed := range uint64(3) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			dir, r, m, clock := filepath.Join(t.TempDir(), "data"), rand.New(rand.NewPCG(seed, 9)), newModel(), newClock(epoch)
+			dir, r, m, clock := filepath.Join(t.TempDir(), "data"), rand.New(rand.NewPCG(seed, 9)), newMirror(), newClock(epoch)
 			o := Options{Now: clock.now}
 			db := openTest(t, dir, o)
 			for round := range 60 {
@@ -80,7 +80,7 @@ func TestTablesAgainstMaps(t *testing.T) {
 }
 
 // step does one random thing to both.
-func (m *model) step(tx *Tx, r *rand.Rand) error {
+func (m *mirror) step(tx *Tx, r *rand.Rand) error {
 	s, id := r.Uint64N(5), r.Uint64N(8)
 	text := fmt.Sprint(r.Uint64())
 	switch r.IntN(14) {
@@ -123,14 +123,14 @@ func (m *model) step(tx *Tx, r *rand.Rand) error {
 	return m.thread(tx, r, id, text)
 }
 
-func (m *model) log(tx *Tx, a, b uint64) error {
+func (m *mirror) log(tx *Tx, a, b uint64) error {
 	seq, err := journal.Append(tx, Entry{Kind: 9, A: a, B: b})
 	m.entries = append(m.entries, Entry{Seq: seq, At: tx.Now().Unix(), Kind: 9, A: a, B: b})
 	m.cursor = seq
 	return errors.Join(err, journal.SetCursor(tx, "reader", seq))
 }
 
-func (m *model) queue(tx *Tx, r *rand.Rand, s Subject, text string) error {
+func (m *mirror) queue(tx *Tx, r *rand.Rand, s Subject, text string) error {
 	var id uint64
 	for id = range m.jobs {
 		break
@@ -161,7 +161,7 @@ func (m *model) queue(tx *Tx, r *rand.Rand, s Subject, text string) error {
 	return outbox.Park(tx, id, text)
 }
 
-func (m *model) thread(tx *Tx, r *rand.Rand, id uint64, text string) error {
+func (m *mirror) thread(tx *Tx, r *rand.Rand, id uint64, text string) error {
 	if r.IntN(4) == 0 {
 		delete(m.threads, id)
 		return threads.Delete(tx, id)
@@ -178,7 +178,7 @@ func diff(t *testing.T, what string, want, got any) {
 	}
 }
 
-func (m *model) compare(t *testing.T, tx *Tx) {
+func (m *mirror) compare(t *testing.T, tx *Tx) {
 	t.Helper()
 	m.comparePeople(t, tx)
 	m.compareMessages(t, tx)
@@ -188,7 +188,7 @@ func (m *model) compare(t *testing.T, tx *Tx) {
 	m.compareThreads(t, tx)
 }
 
-func (m *model) comparePeople(t *testing.T, tx *Tx) {
+func (m *mirror) comparePeople(t *testing.T, tx *Tx) {
 	t.Helper()
 	all, each := map[[2]uint64]person{}, map[[2]uint64]person{}
 	err := people.Every(tx, Nobody, func(s Subject, id uint64, p *person) error {
@@ -216,7 +216,7 @@ func (m *model) comparePeople(t *testing.T, tx *Tx) {
 	}
 }
 
-func (m *model) compareMessages(t *testing.T, tx *Tx) {
+func (m *mirror) compareMessages(t *testing.T, tx *Tx) {
 	t.Helper()
 	days := messages.Days(tx)
 	slices.Reverse(days)
@@ -251,7 +251,7 @@ func (m *model) compareMessages(t *testing.T, tx *Tx) {
 	}
 }
 
-func (m *model) compareNumbers(t *testing.T, tx *Tx) {
+func (m *mirror) compareNumbers(t *testing.T, tx *Tx) {
 	t.Helper()
 	for i := range 100 {
 		ident := fmt.Sprint(i)
@@ -295,7 +295,7 @@ func (m *model) compareNumbers(t *testing.T, tx *Tx) {
 	}
 }
 
-func (m *model) compareLog(t *testing.T, tx *Tx) {
+func (m *mirror) compareLog(t *testing.T, tx *Tx) {
 	t.Helper()
 	for _, skip := range []int{0, 1, len(m.entries) / 2, len(m.entries)} {
 		if skip > len(m.entries) {
@@ -322,7 +322,7 @@ func (m *model) compareLog(t *testing.T, tx *Tx) {
 	}
 }
 
-func (m *model) compareQueue(t *testing.T, tx *Tx) {
+func (m *mirror) compareQueue(t *testing.T, tx *Tx) {
 	t.Helper()
 	all, parked, due, waiting := map[uint64]Item[job]{}, 0, 0, 0
 	var next time.Time
@@ -362,7 +362,7 @@ func (m *model) compareQueue(t *testing.T, tx *Tx) {
 	}
 }
 
-func (m *model) compareThreads(t *testing.T, tx *Tx) {
+func (m *mirror) compareThreads(t *testing.T, tx *Tx) {
 	t.Helper()
 	type line struct {
 		ID uint64

@@ -26,6 +26,7 @@ var (
 	notes  = store.NewTable("crash.notes", func(n *note) store.Subject { return n.Subject })
 	rows   = store.NewResident("crash.rows", store.ResidentOptions[note]{About: func(n *note) store.Subject { return n.Subject }, Tally: func(_ *note, count func(uint64)) { count(1) }})
 	events = store.NewLog("crash.events")
+	gone   = store.NewTable("crash.gone", func(n *note) store.Subject { return n.Subject })
 	jobs   = store.NewQueue("crash.jobs", func(n *note) store.Subject { return n.Subject })
 )
 
@@ -52,7 +53,31 @@ func writeNotes(t *testing.T, dir string, acked func(string)) {
 			}
 		})
 	}
+	wg.Go(func() {
+		for {
+			id, err := writeAndErase(t, db)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			acked("erased " + strconv.FormatUint(id, 10))
+		}
+	})
 	wg.Wait()
+}
+
+// writeAndErase ratchets the keyring beside the other writers.
+func writeAndErase(t *testing.T, db *store.DB) (id uint64, err error) {
+	t.Helper()
+	err = db.Update(t.Context(), func(tx *store.Tx) error {
+		n := note{Subject: tx.NextSubject(), Text: "to be forgotten"}
+		id = uint64(n.Subject)
+		return gone.Put(tx, id, &n)
+	})
+	if err != nil {
+		return 0, err
+	}
+	return id, db.Erase(t.Context(), store.Subject(id))
 }
 
 func writeNote(t *testing.T, db *store.DB, withBlob bool) (id uint64, err error) {
@@ -60,7 +85,7 @@ func writeNote(t *testing.T, db *store.DB, withBlob bool) (id uint64, err error)
 	n := note{}
 	var meta store.BlobMeta
 	if withBlob {
-		w, err := db.CreateBlob(t.Context(), 1, store.DayKey{Class: store.Default, Day: 3})
+		w, err := db.CreateBlob(t.Context(), store.Nobody, store.DayKey{Class: store.Default, Day: 3})
 		if err != nil {
 			return 0, err
 		}
@@ -99,15 +124,25 @@ func checkNotes(t *testing.T, dir string, acked []string) {
 			t.Error(err)
 		}
 	}()
-	want := map[uint64]bool{}
+	want, erased := map[uint64]bool{}, map[uint64]bool{}
 	for _, line := range acked {
-		id, err := strconv.ParseUint(line, 10, 64)
+		number, isErased := strings.CutPrefix(line, "erased ")
+		id, err := strconv.ParseUint(number, 10, 64)
+		if isErased && err == nil {
+			erased[id] = true
+			continue
+		}
 		if err != nil || want[id] {
 			t.Fatalf("%q was acknowledged twice or is no number", line)
 		}
 		want[id] = true
 	}
 	err = db.View(t.Context(), func(tx *store.Tx) error {
+		for id := range erased {
+			if _, err := gone.Get(tx, store.Subject(id), id); !errors.Is(err, store.ErrNotFound) {
+				t.Errorf("%d was erased and is there: %v", id, err)
+			}
+		}
 		queued, logged := map[uint64]bool{}, map[uint64]bool{}
 		err := jobs.Each(tx, func(it store.Item[note]) error { queued[uint64(it.Job.Subject)] = true; return nil })
 		entries, eerr := events.Read(tx, 0, 1<<30)
