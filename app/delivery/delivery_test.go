@@ -328,3 +328,18 @@ func TestCourtesiesGiveUpSoon(t *testing.T) {
 		w.empty()
 	})
 }
+
+func TestRunEndsWithAnErrorWhenTheStoreCloses(t *testing.T) {
+	within(t, func(n *network) { n.on("slow", slowly(time.Minute)) }, func(w *world) {
+		w.run()
+		w.reply(w.hear("628111"), "slow")
+		synctest.Wait()
+		w.must(w.db.Close())
+		w.wait(2 * time.Minute) // the attempt ends; its outcome cannot be written down
+		w.halt()
+		w.halt = nil
+		if err := <-w.ended; err == nil {
+			t.Error("it ended as if nothing had happened")
+		}
+	})
+}

@@ -23,7 +23,8 @@ import (
 
 // network is a network that answers by script. Texts and file ids name the scripts; without one it accepts.
 type network struct {
-	limits channel.Limits
+	limits    channel.Limits
+	otherwise answer // what it does without a script; nil accepts
 
 	mu        sync.Mutex
 	calls     []call
@@ -76,7 +77,7 @@ func (n *network) next(c call, token string) answer {
 		n.script[c.what] = s[1:]
 		return s[0]
 	}
-	return nil
+	return n.otherwise
 }
 
 // got returns what was called so far, in order.
