@@ -148,6 +148,9 @@ func newGraph(tb testing.TB, files map[string]graphFile) *graph {
 	mux.HandleFunc("GET /file/{id}", g.file)
 	mux.HandleFunc("GET /{version}/{id}", g.object)
 	mux.HandleFunc("GET /{version}/{id}/message_templates", g.templates)
+	mux.HandleFunc("GET /{version}/{id}/subscribed_apps", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, map[string]any{"data": []any{map[string]any{"whatsapp_business_api_data": map[string]any{"id": "1", "name": "Sample"}}}})
+	})
 	mux.HandleFunc("POST /{version}/{id}/media", g.upload)
 	mux.HandleFunc("POST /{version}/{id}/messages", g.message)
 	g.Server = httptest.NewServer(mux)

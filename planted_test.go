@@ -33,6 +33,8 @@ var planted = map[string]string{
 	"caption":                  "mossgargle",
 	"name of a file":           "quibblesnort-2026.pdf",
 	"content of a file":        "FILEHEARTwombatly",
+	"name of an upload":        "wobblecraft-offer.pdf",
+	"content of an upload":     "UPLOADEDmarblethorn",
 	"name of a place":          "Glimmerfroth Harbour",
 	"address of a place":       "Snortlewick Lane",
 	"card of a contact":        "Barnabyxwold",
@@ -83,7 +85,7 @@ func TestPlantedWords(t *testing.T) {
 	plantByAPI(t, a, in)
 	wait(t, 20*time.Second, "files to be fetched and replies to be sent", func() bool {
 		sent, _ := g.counts()
-		return sent >= 2 && waiting(a, in) == 0
+		return sent >= 3 && waiting(a, in) == 0
 	})
 	known(t, a, in)
 
@@ -293,6 +295,8 @@ func plantByAPI(t *testing.T, a *api, in hook) {
 	path := threadOf(a, in) + "/messages"
 	a.post(path, map[string]any{"note": p["note"]}, nil)
 	a.post(path, map[string]any{"text": p["reply"]}, nil)
+	large := strings.Repeat("%PDF-1.4 "+p["content of an upload"]+" ", 1_200_000) // more than servers keep in memory
+	a.upload(path, p["name of an upload"], "application/pdf", strings.NewReader(large))
 	wait(t, 20*time.Second, "the templates of the inbox", func() bool {
 		status, text := a.call(http.MethodPost, path, map[string]any{"template": map[string]any{
 			"name": plantedTemplate, "language": "en", "body": []any{map[string]string{"value": p["variable of a template"]}},
@@ -340,7 +344,7 @@ func known(t *testing.T, a *api, in hook) {
 	_, inboxes := a.call(http.MethodGet, "/api/v1/inboxes", nil)
 	_, agents := a.call(http.MethodGet, "/api/v1/agents", nil)
 	all := slices.Concat(thread, people, unread, notices, inboxes, agents)
-	never := []string{"password", "app secret", "access token", "verify token", "name of a key", "content of a file", "what cannot be read", "reaction target"}
+	never := []string{"password", "app secret", "access token", "verify token", "name of a key", "content of a file", "content of an upload", "what cannot be read", "reaction target"}
 	for what, word := range planted {
 		if !slices.Contains(never, what) && !bytes.Contains(all, []byte(word)) {
 			t.Errorf("the API does not show the %s (%s)", what, word)

@@ -7,9 +7,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"mime/multipart"
 	"net/http"
+	"net/textproto"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,14 +24,14 @@ import (
 	"time"
 )
 
-// builtKith builds the binary once per run of the tests, as make build does, and returns its path.
+// builtKith builds the binary once per run of the tests and returns its path. It uses the flags of go test, so that
+// nothing is compiled twice.
 var builtKith = sync.OnceValues(func() (string, error) {
 	out, err := filepath.Abs(filepath.Join("build", "test", "kith"))
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", out, ".")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	cmd := exec.Command("go", "build", "-ldflags", "-s -w", "-o", out, ".")
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build: %w\n%s", err, text)
 	}
@@ -265,24 +268,28 @@ func (s *server) api() *api {
 	return &api{tb: s.tb, base: s.base, key: run(s.tb, s.dir, "", "apikey", "add", "--name", "Test", "--role", "owner")}
 }
 
-// call makes a request and returns the status and the body.
+// call makes a request with a JSON body, or none, and returns the status and the body of the answer.
 func (a *api) call(method, path string, body any) (int, []byte) {
 	a.tb.Helper()
-	var r io.Reader
-	if body != nil {
-		text, err := json.Marshal(body)
-		if err != nil {
-			a.tb.Fatal(err)
-		}
-		r = bytes.NewReader(text)
+	if body == nil {
+		return a.send(method, path, "", nil)
 	}
+	text, err := json.Marshal(body)
+	if err != nil {
+		a.tb.Fatal(err)
+	}
+	return a.send(method, path, "application/json", bytes.NewReader(text))
+}
+
+func (a *api) send(method, path, kind string, r io.Reader) (int, []byte) {
+	a.tb.Helper()
 	req, err := http.NewRequestWithContext(context.WithoutCancel(a.tb.Context()), method, a.base+path, r)
 	if err != nil {
 		a.tb.Fatal(err)
 	}
 	req.Header.Set("Authorization", "Bearer "+a.key)
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
+	if kind != "" {
+		req.Header.Set("Content-Type", kind)
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
@@ -315,6 +322,26 @@ func (a *api) must(method, path string, body, into any) {
 	}
 	if err := json.Unmarshal(text, into); err != nil {
 		a.tb.Fatalf("%s %s: %v\n%s", method, path, err, text)
+	}
+}
+
+// upload sends a file into a conversation.
+func (a *api) upload(path, name, kind string, data io.Reader) {
+	a.tb.Helper()
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	head := textproto.MIMEHeader{}
+	head.Set("Content-Disposition", fmt.Sprintf(`form-data; name="file"; filename=%q`, name))
+	head.Set("Content-Type", kind)
+	part, err := form.CreatePart(head)
+	if err == nil {
+		_, err = io.Copy(part, data)
+	}
+	if err = errors.Join(err, form.Close()); err != nil {
+		a.tb.Fatal(err)
+	}
+	if status, text := a.send(http.MethodPost, path, form.FormDataContentType(), &body); status != http.StatusCreated {
+		a.tb.Fatalf("uploading %s: %d %s", name, status, text)
 	}
 }
 
