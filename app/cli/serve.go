@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"kith/app/channel/simulator"
 	"kith/app/delivery"
 	"kith/app/ingress"
 	"kith/app/server"
@@ -115,12 +116,10 @@ func (h *house) serve(ctx context.Context, o serveOptions, ports *server.Ports, 
 	options := server.Options{
 		Ports: ports, TLS: o.tls, Version: version, Desk: h.desk, Store: h.db, Auth: h.auth, Hooks: in, Log: h.log,
 	}
-	var sim *simulation
 	if o.simulator {
-		if sim, err = h.simulate(ctx, ports.Local(), o.chaos); err != nil {
+		if options.Simulator, err = h.simulate(ctx, ports.Local(), o.chaos); err != nil {
 			return errors.Join(err, ctl.l.Close())
 		}
-		options.Mounts = append(options.Mounts, sim.mounts()...)
 	}
 	srv, err := server.New(options)
 	if err != nil {
@@ -131,11 +130,11 @@ func (h *house) serve(ctx context.Context, o serveOptions, ports *server.Ports, 
 		return errors.Join(err, ctl.l.Close())
 	}
 	work := delivery.New(h.desk, h.set, delivery.Options{Client: h.client, Log: h.log})
-	return h.runAll(ctx, srv, ctl, work, sim)
+	return h.runAll(ctx, srv, ctl, work, options.Simulator)
 }
 
 // runAll serves until ctx ends; then requests finish, and only then the loops stop.
-func (h *house) runAll(ctx context.Context, srv *server.Server, ctl *control, work *delivery.Delivery, sim *simulation) error {
+func (h *house) runAll(ctx context.Context, srv *server.Server, ctl *control, work *delivery.Delivery, world *simulator.World) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	loops, stopLoops := context.WithCancel(context.WithoutCancel(ctx))
@@ -152,8 +151,8 @@ func (h *house) runAll(ctx context.Context, srv *server.Server, ctl *control, wo
 	}
 	loop(ctl.run)
 	loop(work.Run)
-	if sim != nil {
-		loop(sim.world.Run)
+	if world != nil {
+		loop(world.Run)
 	}
 	loop(func(ctx context.Context) error {
 		select {

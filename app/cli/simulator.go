@@ -14,25 +14,16 @@ import (
 	"kith/app/server"
 )
 
-// graphPath is where the simulator answers as Meta's Graph API does.
-const graphPath = "/simulator/graph"
-
 // The identifiers of the simulator's number. A real number has others.
 const (
 	simulatorNumber  = "100000000000001"
 	simulatorAccount = "200000000000001"
 )
 
-// simulation is the simulator with the inbox that is connected to it.
-type simulation struct {
-	world *simulator.World
-	inbox app.InboxID
-}
-
 // simulate connects an inbox to a simulated WhatsApp that is reached at local. The first start makes the inbox; later
 // ones give the world the inbox's settings back.
-func (h *house) simulate(ctx context.Context, local, chaos string) (*simulation, error) {
-	base := local + graphPath
+func (h *house) simulate(ctx context.Context, local, chaos string) (*simulator.World, error) {
+	base := local + server.GraphPath
 	in, err := h.simulatorInbox(ctx, base)
 	if err != nil {
 		return nil, fmt.Errorf("connecting the simulator: %w", err)
@@ -42,7 +33,7 @@ func (h *house) simulate(ctx context.Context, local, chaos string) (*simulation,
 		mood = simulator.Calm()
 	}
 	h.egress.Trust(local)
-	world := simulator.New(simulator.Options{
+	return simulator.New(simulator.Options{
 		Doer:          h.egress.Client("simulator", local),
 		Webhook:       fmt.Sprintf("%s/hooks/%s/%d", local, in.Kind, in.ID),
 		AppSecret:     in.Settings[whatsapp.SettingAppSecret],
@@ -51,8 +42,7 @@ func (h *house) simulate(ctx context.Context, local, chaos string) (*simulation,
 		PhoneNumberID: in.Settings[whatsapp.SettingPhoneNumberID],
 		WABAID:        in.Settings[whatsapp.SettingWABA],
 		BaseURL:       base, Chaos: mood, Log: h.log,
-	})
-	return &simulation{world: world, inbox: in.ID}, nil
+	}), nil
 }
 
 // simulatorInbox returns the inbox of the simulator, whose address may have changed since the last start.
@@ -64,7 +54,7 @@ func (h *house) simulatorInbox(ctx context.Context, base string) (*app.Inbox, er
 	for i := range all {
 		in := &all[i]
 		was := in.Settings[whatsapp.SettingAPIBase]
-		if in.Kind != whatsapp.Kind || !strings.HasSuffix(was, graphPath) {
+		if in.Kind != whatsapp.Kind || !strings.HasSuffix(was, server.GraphPath) {
 			continue
 		}
 		if was != base {
@@ -84,9 +74,4 @@ func (h *house) simulatorInbox(ctx context.Context, base string) (*app.Inbox, er
 			whatsapp.SettingAPIVersion: whatsapp.DefaultAPIVersion,
 		},
 	})
-}
-
-// mounts are the routes of the simulator.
-func (s *simulation) mounts() []server.Mount {
-	return []server.Mount{server.Handle(graphPath, s.world.Graph())}
 }

@@ -5,7 +5,6 @@ package server
 import (
 	"crypto/rand"
 	"encoding/hex"
-	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -98,19 +97,17 @@ func (s *Server) answerError(err error, c echo.Context) {
 		return
 	}
 	f := api.FaultOf(err)
-	if f.Status == http.StatusMethodNotAllowed || strings.HasPrefix(c.Request().URL.Path, "/api/") {
+	if strings.HasPrefix(c.Request().URL.Path, "/api/") {
 		api.WriteFault(c.Response(), f)
 		return
 	}
 	if f.RetryAfter > 0 {
 		c.Response().Header().Set(echo.HeaderRetryAfter, itoa(f.RetryAfter))
 	}
-	if s.o.ErrorPage != nil {
-		if err := s.o.ErrorPage(c, f); err == nil || c.Response().Committed {
-			return
-		} else if !errors.Is(err, c.Request().Context().Err()) {
-			s.log.ErrorContext(c.Request().Context(), "the error page could not be drawn", "error", err)
-		}
+	err = s.errorPage(c, f.Status, f.Problem)
+	if err == nil || c.Response().Committed {
+		return
 	}
+	s.log.ErrorContext(c.Request().Context(), "the error page could not be drawn", "error", err)
 	_ = c.String(f.Status, f.Message+"\n") // the caller went away: nobody to tell
 }

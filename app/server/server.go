@@ -22,6 +22,7 @@ import (
 	"kith/app"
 	"kith/app/api"
 	"kith/app/auth"
+	"kith/app/channel/simulator"
 	"kith/store"
 )
 
@@ -42,10 +43,8 @@ type Options struct {
 	Auth    *auth.Auth
 	Hooks   Hooks
 	Log     *slog.Logger // nil = none
-	// Mounts add routes, such as the pages.
-	Mounts []Mount
-	// ErrorPage draws an error for a browser; nil writes a plain sentence.
-	ErrorPage func(c echo.Context, f api.Fault) error
+	// Simulator is served with its page; nil = none.
+	Simulator *simulator.World
 	// Grace is how long requests may take to finish when the server stops; 0 = 10 seconds.
 	Grace time.Duration
 }
@@ -59,6 +58,8 @@ type Server struct {
 	meter   meter
 	cross   *http.CrossOriginProtection
 	headers [][2]string
+	// errorPage draws an error for a browser.
+	errorPage func(c echo.Context, status int, p *app.Problem) error
 
 	stopping context.Context
 	stop     context.CancelFunc
@@ -97,9 +98,7 @@ func (s *Server) routes() *echo.Echo {
 	e.HTTPErrorHandler = s.answerError
 	e.Use(s.logged, s.limited, s.guarded)
 	api.Register(e, api.Deps{Desk: s.o.Desk, Auth: s.o.Auth, Replay: s.o.Hooks.Replay})
-	for _, mount := range s.o.Mounts {
-		mount(e)
-	}
+	s.pages(e)
 	return e
 }
 
