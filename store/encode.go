@@ -8,7 +8,10 @@ import "github.com/fxamacker/cbor/v2"
 // readable by older and newer versions, which skip what they do not know.
 var (
 	encoding = mustMode(cbor.EncOptions{Time: cbor.TimeRFC3339NanoUTC, ShortestFloat: cbor.ShortestFloat16}.UserBufferEncMode())
-	decoding = mustMode(cbor.DecOptions{MaxArrayElements: 1 << 24, MaxMapPairs: 1 << 24}.DecMode())
+	// Texts come from strangers: what was written must be readable again, also when it is not UTF-8.
+	decoding = mustMode(cbor.DecOptions{
+		MaxArrayElements: 1 << 24, MaxMapPairs: 1 << 24, UTF8: cbor.UTF8DecodeInvalid,
+	}.DecMode())
 )
 
 // mustMode panics for options that contradict each other.
