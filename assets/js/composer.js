@@ -79,7 +79,7 @@ customElements.define("kith-composer", class extends HTMLElement {
       e.stopPropagation();
       return;
     }
-    const send = e.key === "Enter" && !e.shiftKey && (e.ctrlKey || e.metaKey || matchMedia("(pointer: fine)").matches);
+    const send = e.key === "Enter" && !e.shiftKey && (e.ctrlKey || e.metaKey || !matchMedia("(pointer: coarse)").matches);
     if (!send) return;
     e.preventDefault();
     const files = this.querySelector("input[type=file]")?.files.length;
