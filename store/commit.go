@@ -78,14 +78,21 @@ func (db *DB) enqueue(ctx context.Context, op *operation) error {
 // commitLoop owns the write transaction: what has queued up while the last
 // commit was on its way to the disk goes into the next one. There is no timer.
 func (db *DB) commitLoop() {
-	defer close(db.stopped)
 	tx := &Tx{db: db, w: &writer{}}
 	var batch []*operation
+	ended := false
+	defer func() {
+		if !ended { // an operation ended the goroutine, as a test that fails does
+			go db.commitLoop()
+		}
+	}()
 	for first := range db.ops {
 		batch = drain(db.ops, append(batch[:0], first))
 		db.commitBatch(tx, batch)
 		clear(batch)
 	}
+	ended = true
+	close(db.stopped)
 }
 
 // drain collects what waits. Callers that the last commit released are about to
@@ -107,12 +114,20 @@ func drain[O any](ops <-chan O, batch []O) []O {
 
 // commitBatch runs the operations in one transaction and releases their callers.
 func (db *DB) commitBatch(tx *Tx, batch []*operation) {
-	err := db.Err()
-	if err != nil {
-		err = fmt.Errorf("%w: an earlier write failed: %w", ErrUnavailable, err)
-	} else {
-		err = db.writeBatch(tx, batch)
+	err := errExit
+	defer func() { release(batch, err) }()
+	if failure := db.Err(); failure != nil {
+		err = fmt.Errorf("%w: an earlier write failed: %w", ErrUnavailable, failure)
+		return
 	}
+	err = db.writeBatch(tx, batch)
+}
+
+// errExit is for the callers of a batch in which an operation ended the
+// goroutine of the committer.
+var errExit = fmt.Errorf("%w: an update ended the goroutine it ran in", ErrUnavailable)
+
+func release(batch []*operation, err error) {
 	for _, op := range batch {
 		if op.state.Load() == givenUp {
 			continue
@@ -130,7 +145,21 @@ func (db *DB) writeBatch(tx *Tx, batch []*operation) error {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	tx.begin(b)
-	defer tx.end()
+	settled := false
+	defer func() {
+		if !settled {
+			db.discardRows()
+			_ = b.Rollback()
+		}
+		tx.end()
+	}()
+	err = db.runBatch(tx, batch)
+	settled = true
+	return err
+}
+
+// runBatch runs the operations and ends the transaction, one way or the other.
+func (db *DB) runBatch(tx *Tx, batch []*operation) error {
 	for _, op := range batch {
 		if !op.state.CompareAndSwap(waiting, taken) {
 			continue
@@ -145,7 +174,7 @@ func (db *DB) writeBatch(tx *Tx, batch []*operation) error {
 	}
 	if !tx.changed() {
 		db.discardRows()
-		return b.Rollback()
+		return tx.b.Rollback()
 	}
 	if err := tx.finish(); err != nil {
 		return db.rolledBack(tx, err)

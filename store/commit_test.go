@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -352,6 +353,24 @@ func TestAViewMayNotWrite(t *testing.T) {
 			if !errors.Is(err, errReadOnly) {
 				t.Errorf("write %d: %v", i, err)
 			}
+		}
+		return nil
+	})
+}
+
+func TestAnUpdateThatEndsItsGoroutineHurtsNobodyElse(t *testing.T) {
+	db := newTest(t)
+	err := db.Update(t.Context(), func(tx *Tx) error {
+		err := people.Put(tx, 1, &person{1, "Ada"})
+		runtime.Goexit() // as t.Fatal does
+		return err
+	})
+	if !errors.Is(err, ErrUnavailable) {
+		t.Errorf("the caller hears %v", err)
+	}
+	update(t, db, func(tx *Tx) error {
+		if _, err := people.Get(tx, 1, 1); !errors.Is(err, ErrNotFound) {
+			t.Errorf("it was kept: %v", err)
 		}
 		return nil
 	})
