@@ -145,7 +145,7 @@ func (p *pages) message(c echo.Context, a app.Actor) error {
 	if err != nil {
 		return err
 	}
-	v, err := p.open(c, a, id.Conversation(), state{}, false)
+	v, err := p.open(c, a, id.Conversation(), p.fresh(c), false)
 	if err != nil {
 		return err
 	}

@@ -54,7 +54,7 @@ func (p *pages) composer(c echo.Context, a app.Actor) error {
 	if !render.IsFragment(c) {
 		return render.Redirect(c, Path(id)+"?reply="+c.QueryParam("reply"))
 	}
-	v, err := p.open(c, a, id, state{}, false)
+	v, err := p.open(c, a, id, p.fresh(c), false)
 	if err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func composerOf(v *threadView) templ.Component {
 	if v.closed() {
 		p := component.ClosedProps{
 			L: v.l, Action: action, Name: name, Channel: channelName(v.l, v.inbox.Kind),
-			AllPath: Path(v.line.ID) + "/templates", Error: v.compose.fault, Attrs: attrs,
+			AllPath: v.f.path(Path(v.line.ID) + "/templates"), Error: v.compose.fault, Attrs: attrs,
 		}
 		for i := range min(len(v.compose.choices), 6) {
 			p.Templates = append(p.Templates, v.compose.choices[i].component(v.l))
@@ -80,11 +80,11 @@ func composerOf(v *threadView) templ.Component {
 	}
 	p := component.ComposerProps{
 		L: v.l, Action: action, Name: name, Channel: channelName(v.l, v.inbox.Kind), Draft: v.compose.draft,
-		Note: v.compose.note, Window: v.window(), Accept: accept, TemplatesPath: Path(v.line.ID) + "/templates",
+		Note: v.compose.note, Window: v.window(), Accept: accept, TemplatesPath: v.f.path(Path(v.line.ID) + "/templates"),
 		Error: v.compose.fault, Attrs: attrs, Refresh: Path(v.line.ID) + "/composer",
 	}
 	if m := v.compose.reply; m != nil {
-		p.Reply, p.ReplyID, p.CancelReply = v.maker.quoteOf(m), m.ID.String(), Path(v.line.ID)
+		p.Reply, p.ReplyID, p.CancelReply = v.maker.quoteOf(m), m.ID.String(), v.f.path(Path(v.line.ID))
 	}
 	return component.Composer(p)
 }

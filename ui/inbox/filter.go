@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/labstack/echo/v4"
-
 	"kith/app"
 )
 
@@ -35,21 +33,21 @@ type filter struct {
 	rows     int
 }
 
-func filterOf(c echo.Context) filter {
-	f := filter{tab: c.QueryParam("view"), search: strings.TrimSpace(c.QueryParam("q")), rows: pageRows}
-	switch q := app.Queue(c.QueryParam("queue")); q {
+func filterOf(v url.Values) filter {
+	f := filter{tab: v.Get("view"), search: strings.TrimSpace(v.Get("q")), rows: pageRows}
+	switch q := app.Queue(v.Get("queue")); q {
 	case app.QueueNeedsReply, app.QueueClosing, app.QueueFailed, app.QueueUnread:
 		f.queue = q
 	case app.QueueAll:
 	}
-	if n, err := strconv.ParseUint(c.QueryParam("inbox"), 10, 64); err == nil {
+	if n, err := strconv.ParseUint(v.Get("inbox"), 10, 64); err == nil {
 		f.inbox = app.InboxID(n)
 	}
-	if n, err := strconv.ParseUint(c.QueryParam("label"), 10, 32); err == nil {
+	if n, err := strconv.ParseUint(v.Get("label"), 10, 32); err == nil {
 		f.label = uint32(n)
 	}
-	f.resolved = c.QueryParam("status") == app.Resolved.String()
-	if n, err := strconv.Atoi(c.QueryParam("rows")); err == nil && n > pageRows {
+	f.resolved = v.Get("status") == app.Resolved.String()
+	if n, err := strconv.Atoi(v.Get("rows")); err == nil && n > pageRows {
 		f.rows = min(n, mostRows)
 	}
 	return f
@@ -68,6 +66,14 @@ func (f *filter) settle(n app.Counts) {
 
 // path returns base with the filter as its query.
 func (f *filter) path(base string) string {
+	v := f.values()
+	if len(v) == 0 {
+		return base
+	}
+	return base + "?" + v.Encode()
+}
+
+func (f *filter) values() url.Values {
 	v := url.Values{}
 	set := func(key, value string) {
 		if value != "" {
@@ -86,10 +92,7 @@ func (f *filter) path(base string) string {
 	if f.resolved {
 		v.Set("status", app.Resolved.String())
 	}
-	if len(v) == 0 {
-		return base
-	}
-	return base + "?" + v.Encode()
+	return v
 }
 
 func (f *filter) query(a app.Actor) app.ConversationQuery {

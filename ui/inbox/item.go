@@ -221,7 +221,7 @@ func (k *itemMaker) menu(m *app.Message) []component.MenuItem {
 		items = append(items, component.MenuItem{
 			Label: k.l.T("inbox.reply_to"), Icon: "reply", Href: reply, Attrs: templ.Attributes{
 				"hx-get":    Path(m.ID.Conversation()) + "/composer?reply=" + m.ID.String(),
-				"hx-target": "#composer", "hx-swap": "outerHTML",
+				"hx-target": "#composer", "hx-swap": "outerHTML", "hx-include": "#thread-state",
 			},
 		})
 	}

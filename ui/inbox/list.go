@@ -35,7 +35,7 @@ const soon = 2 * time.Hour
 // list reads what the list shows.
 func (p *pages) list(c echo.Context, a app.Actor, current app.ConversationID) (v listView, err error) {
 	ctx := c.Request().Context()
-	v = listView{l: p.Locale(c), f: filterOf(c), now: p.Now(), current: current}
+	v = listView{l: p.Locale(c), f: filterOf(c.QueryParams()), now: p.Now(), current: current}
 	if v.counts, err = p.Desk.Counts(ctx, a); err != nil {
 		return v, err
 	}

@@ -432,8 +432,10 @@ func rows(v *listView) templ.Component {
 }
 
 func (v *listView) morePath(base string) string {
-	path := v.f.path(base)
-	return path + "&rows=" + strconv.Itoa(v.f.rows+pageRows) + "&c=" + strconv.FormatUint(uint64(v.current), 10)
+	values := v.f.values()
+	values.Set("rows", strconv.Itoa(v.f.rows+pageRows))
+	values.Set("c", strconv.FormatUint(uint64(v.current), 10))
+	return base + "?" + values.Encode()
 }
 
 // nothing says why the list is empty and what to do.

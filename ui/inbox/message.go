@@ -3,7 +3,6 @@
 package inbox
 
 import (
-	"net/url"
 	"strconv"
 	"strings"
 
@@ -42,5 +41,3 @@ func (v *threadView) messageFacts(m *app.Message) []component.Fact {
 	}
 	return append(facts, component.Fact{Label: v.l.T("inbox.fact_id"), Value: m.ID.String()})
 }
-
-func templQuery(s string) string { return url.QueryEscape(s) }

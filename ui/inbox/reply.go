@@ -3,7 +3,6 @@
 package inbox
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
@@ -153,7 +152,7 @@ func (p *pages) unsent(c echo.Context, a app.Actor, id app.ConversationID, form 
 		return render.Fragment(c, http.StatusUnprocessableEntity, toast)
 	}
 	p.drafts.set(a, id, form.get("text"))
-	v, err := p.open(c, a, id, state{}, false)
+	v, err := p.open(c, a, id, p.fresh(c), false)
 	if err != nil {
 		return err
 	}
@@ -162,7 +161,7 @@ func (p *pages) unsent(c echo.Context, a app.Actor, id app.ConversationID, form 
 
 // again shows the page with what was written and what is wrong.
 func (p *pages) again(c echo.Context, a app.Actor, id app.ConversationID, form *form, fault string) error {
-	v, err := p.open(c, a, id, state{}, false)
+	v, err := p.open(c, a, id, p.fresh(c), false)
 	if err != nil {
 		return err
 	}
@@ -174,6 +173,3 @@ func (p *pages) again(c echo.Context, a app.Actor, id app.ConversationID, form *
 	}
 	return p.page(c, a, v, http.StatusUnprocessableEntity)
 }
-
-// cancelled reports whether the browser went away while it sent a file.
-func cancelled(ctx context.Context, err error) bool { return err != nil && ctx.Err() != nil }

@@ -183,7 +183,7 @@ func (p *pages) templates(c echo.Context, a app.Actor) error {
 	if err != nil {
 		return err
 	}
-	v, err := p.open(c, a, id, state{}, false)
+	v, err := p.open(c, a, id, p.fresh(c), false)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -64,19 +65,33 @@ type state struct {
 	log   string
 	side  string
 	until string // when the reply window ends
+	list  filter // of the list beside it
 }
 
 func stateOf(value func(string) string) state {
 	s := state{head: value("head"), log: value("log"), side: value("side"), until: value("until")}
 	s.from, _ = app.ParseMessageID(value("from"))
 	s.fresh, _ = app.ParseMessageID(value("fresh"))
+	if v, err := url.ParseQuery(value("list")); err == nil {
+		s.list = filterOf(v)
+	}
+	return s
+}
+
+// fresh is the state of a page that is made anew. A link to older messages names the oldest one.
+func (p *pages) fresh(c echo.Context) state {
+	s := state{list: filterOf(c.QueryParams())}
+	if v, err := url.ParseQuery(c.QueryParam("list")); err == nil && len(v) > 0 {
+		s.list = filterOf(v)
+	}
+	s.from, _ = app.ParseMessageID(c.QueryParam("from"))
 	return s
 }
 
 // open reads a conversation. The first messages are those from have.from on; a zero id means the newest page.
 func (p *pages) open(c echo.Context, a app.Actor, id app.ConversationID, have state, older bool) (*threadView, error) {
 	ctx := c.Request().Context()
-	v := &threadView{l: p.Locale(c), a: a, f: filterOf(c), now: p.Now(), pane: c.QueryParam("pane"), state: have}
+	v := &threadView{l: p.Locale(c), a: a, f: have.list, now: p.Now(), pane: c.QueryParam("pane"), state: have}
 	var err error
 	if v.line, err = p.Desk.Conversation(ctx, a, id); err != nil {
 		return nil, err
@@ -196,7 +211,7 @@ func (p *pages) thread(c echo.Context, a app.Actor) error {
 	if err != nil {
 		return err
 	}
-	v, err := p.open(c, a, id, state{}, false)
+	v, err := p.open(c, a, id, p.fresh(c), c.QueryParam("from") != "")
 	if err != nil {
 		return err
 	}
