@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"kith/store"
 )
@@ -116,8 +117,8 @@ func (d *Desk) CheckAudit(ctx context.Context, a Actor) (entries int, err error)
 	err = d.look(ctx, a, MayAudit, func(tx *store.Tx) error {
 		var prev [32]byte
 		days := newestFirst(auditTrail.Days(tx))
-		for i := len(days) - 1; i >= 0; i-- {
-			err := auditTrail.Every(tx, days[i], func(ref store.Ref, e *AuditEvent) error {
+		for _, day := range slices.Backward(days) {
+			err := auditTrail.Every(tx, day, func(ref store.Ref, e *AuditEvent) error {
 				e.Seq = ref.Seq
 				if e.Prev != prev && entries > 0 {
 					return fmt.Errorf("audit entry %d does not follow the entry before it", e.Seq)

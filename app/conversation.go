@@ -240,6 +240,7 @@ func (q *ConversationQuery) selects(c *Conversation, now time.Time) bool {
 		return c.Failed
 	case QueueUnread:
 		return c.Unread > 0
+	case QueueAll:
 	case QueueClosing:
 		left := c.InboundAt.Time().Add(24 * time.Hour).Sub(now)
 		return c.NeedsReply && left > 0 && left <= 2*time.Hour

@@ -31,38 +31,30 @@ func (d *Desk) Receive(ctx context.Context, in InboxID, what Inbound) error {
 }
 
 func (r *receiver) all(what *Inbound) error {
-	for i := range what.Changes {
-		if err := changeIdentity(r.tx, what.Changes[i]); err != nil {
+	for _, part := range []func() error{
+		func() error { return each(what.Changes, r.change) },
+		func() error { return each(what.Messages, r.message) },
+		func() error { return each(what.Receipts, r.receipt) },
+		func() error { return each(what.Preferences, r.preference) },
+		func() error { return each(what.People, r.person) },
+		func() error { return each(what.Notices, r.notice) },
+		func() error { return each(what.Unreadable, r.unreadable) },
+	} {
+		if err := part(); err != nil {
 			return err
 		}
 	}
-	for i := range what.Messages {
-		if err := r.message(&what.Messages[i]); err != nil {
-			return err
-		}
-	}
-	for i := range what.Receipts {
-		if err := r.receipt(&what.Receipts[i]); err != nil {
-			return err
-		}
-	}
-	for i := range what.Preferences {
-		if err := r.preference(&what.Preferences[i]); err != nil {
-			return err
-		}
-	}
-	for i := range what.People {
-		if err := r.person(&what.People[i]); err != nil {
-			return err
-		}
-	}
-	for i := range what.Notices {
-		if err := r.notice(&what.Notices[i]); err != nil {
-			return err
-		}
-	}
-	for i := range what.Unreadable {
-		if err := keepUnreadable(r.tx, r.in, what.Unreadable[i]); err != nil {
+	return nil
+}
+
+func (r *receiver) change(c *IdentityChange) error { return changeIdentity(r.tx, *c) }
+
+func (r *receiver) unreadable(u *Unread) error { return keepUnreadable(r.tx, r.in, *u) }
+
+// each calls fn with every element until one fails.
+func each[T any](list []T, fn func(*T) error) error {
+	for i := range list {
+		if err := fn(&list[i]); err != nil {
 			return err
 		}
 	}

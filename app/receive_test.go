@@ -5,6 +5,7 @@ package app_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -65,8 +66,8 @@ func TestThreadFollowsTheNetworksTime(t *testing.T) {
 	for before := (app.MessageID{}); ; {
 		p, err := w.desk.Messages(w.ctx(), w.agent, c.ID, before, 7)
 		w.must(err)
-		for i := len(p.Messages) - 1; i >= 0; i-- {
-			all = append(all, p.Messages[i].ID.String())
+		for _, m := range slices.Backward(p.Messages) {
+			all = append(all, m.ID.String())
 		}
 		if before = p.Older; before.Seq == 0 {
 			break
@@ -171,7 +172,7 @@ func act(a app.Action, typ app.MessageType, id, target, body string, seconds int
 }
 
 func TestActionsFindTheirMessageInAnyOrder(t *testing.T) {
-	base := text(siti, "wamid.1", "Firts", 0)
+	base := text(siti, "wamid.1", "Fisrt", 0)
 	for _, c := range []struct {
 		name  string
 		act   app.InboundMessage
@@ -181,7 +182,7 @@ func TestActionsFindTheirMessageInAnyOrder(t *testing.T) {
 			return len(m.Reactions) == 1 && m.Reactions[0].Emoji == "❤"
 		}},
 		{"edit", act(app.ActEdit, app.TypeEdit, "wamid.2", "wamid.1", "First", 5), func(m app.Message) bool {
-			return m.Content.Text == "First" && len(m.Versions) == 1 && m.Versions[0].Text == "Firts"
+			return m.Content.Text == "First" && len(m.Versions) == 1 && m.Versions[0].Text == "Fisrt"
 		}},
 		{"deletion", act(app.ActRevoke, app.TypeRevoke, "wamid.2", "wamid.1", "", 5), func(m app.Message) bool {
 			return m.RevokedAt != 0

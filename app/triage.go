@@ -25,27 +25,33 @@ func (d *Desk) ChangeConversation(ctx context.Context, a Actor, id ConversationI
 			return err
 		}
 		e.Object, e.Subject = uint64(id), c.Contact
-		if ch.Status != nil {
-			c.Status = *ch.Status
-		}
-		if ch.Assignee != nil {
-			if *ch.Assignee != 0 {
-				if _, err := agentOf(tx, *ch.Assignee); err != nil {
-					return invalid("assignee", "problem.agent_missing", "This agent does not exist.")
-				}
-			}
-			c.Assignee = *ch.Assignee
-		}
-		if ch.Labels != nil {
-			for _, l := range ch.Labels {
-				if _, err := labels.Get(tx, store.Nobody, uint64(l)); err != nil {
-					return invalid("labels", "problem.label_missing", "This label does not exist.")
-				}
-			}
-			c.Labels = slices.Clone(ch.Labels)
+		if err := ch.apply(tx, &c); err != nil {
+			return err
 		}
 		return touch(tx, &c)
 	})
+}
+
+func (ch *ConversationChange) apply(tx *store.Tx, c *Conversation) error {
+	if ch.Status != nil {
+		c.Status = *ch.Status
+	}
+	if ch.Assignee != nil {
+		if _, err := agentOf(tx, *ch.Assignee); *ch.Assignee != 0 && err != nil {
+			return invalid("assignee", "problem.agent_missing", "This agent does not exist.")
+		}
+		c.Assignee = *ch.Assignee
+	}
+	if ch.Labels == nil {
+		return nil
+	}
+	for _, l := range ch.Labels {
+		if _, err := labels.Get(tx, store.Nobody, uint64(l)); err != nil {
+			return invalid("labels", "problem.label_missing", "This label does not exist.")
+		}
+	}
+	c.Labels = slices.Clone(ch.Labels)
+	return nil
 }
 
 // MarkSeen says that the actor has opened the conversation: nothing in it is unread, and the network is told so.
