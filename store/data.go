@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -42,10 +43,22 @@ func boltOptions(maxSize int64) *bolt.Options {
 	return o
 }
 
+// openBolt opens a file of bbolt. Where the address space is limited it does with
+// a small map, and writers wait for readers when that has to grow.
+func openBolt(path string, maxSize int64) (*bolt.DB, error) {
+	o := boltOptions(maxSize)
+	b, err := bolt.Open(path, 0o600, o)
+	if errors.Is(err, syscall.ENOMEM) {
+		o.InitialMmapSize = 0
+		b, err = bolt.Open(path, 0o600, o)
+	}
+	return b, err
+}
+
 // createData makes data.db under another name first: bbolt's own first write is
 // not safe against a loss of power.
 func createData(path string, now time.Time) error {
-	b, err := bolt.Open(path+newSuffix, 0o600, boltOptions(0))
+	b, err := openBolt(path+newSuffix, 0)
 	if err != nil {
 		return filing("creating", path+newSuffix, err)
 	}
@@ -82,7 +95,7 @@ func (db *DB) openData(maxSize int64) error {
 			return err
 		}
 	}
-	if db.bolt, err = bolt.Open(path, 0o600, boltOptions(maxSize)); err != nil {
+	if db.bolt, err = openBolt(path, maxSize); err != nil {
 		return boltOpening(path, err)
 	}
 	if maxSize > 0 {

@@ -6,6 +6,7 @@
 //
 //	LOCK           held while a process works on the directory
 //	clean          left by a clean stop, removed at the next start
+//	creating       there while a store is made; a crash then begins anew
 //	recipient.txt  public keys the anchor is encrypted to; not secret
 //	anchor         two slots of 8 KiB, overwritten in place; holds one secret
 //	keyring.age    the key trees; opens only with the secret in the anchor
