@@ -5,6 +5,7 @@ package cli
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -33,7 +34,7 @@ func (h *house) simulate(ctx context.Context, local, chaos string) (*simulator.W
 		mood = simulator.Calm()
 	}
 	h.egress.Trust(local)
-	return simulator.New(simulator.Options{
+	world := simulator.New(simulator.Options{
 		Doer:          h.egress.Client("simulator", local),
 		Webhook:       fmt.Sprintf("%s/hooks/%s/%d", local, in.Kind, in.ID),
 		AppSecret:     in.Settings[whatsapp.SettingAppSecret],
@@ -42,7 +43,31 @@ func (h *house) simulate(ctx context.Context, local, chaos string) (*simulator.W
 		PhoneNumberID: in.Settings[whatsapp.SettingPhoneNumberID],
 		WABAID:        in.Settings[whatsapp.SettingWABA],
 		BaseURL:       base, Chaos: mood, Log: h.log,
-	}), nil
+	})
+	return world, h.remind(ctx, world, in.ID)
+}
+
+// remind tells the world, which forgets everything with the process, who wrote before.
+func (h *house) remind(ctx context.Context, world *simulator.World, in app.InboxID) error {
+	lines, _, err := h.desk.Conversations(ctx, app.Host(), app.ConversationQuery{Inbox: in, Limit: 100})
+	if err != nil {
+		return err
+	}
+	for i := range lines {
+		c, err := h.desk.Contact(ctx, app.Host(), lines[i].Contact)
+		if errors.Is(err, app.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		for _, id := range c.Identities {
+			if id.Kind == app.IdentityBSUID {
+				world.Remember(id.Value, lines[i].InboundAt.Time())
+			}
+		}
+	}
+	return nil
 }
 
 // simulatorInbox returns the inbox of the simulator, whose address may have changed since the last start.

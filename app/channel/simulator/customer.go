@@ -45,6 +45,18 @@ type person struct {
 	bucket  bucket
 }
 
+// Remember tells a new world when the customer with a user id last wrote, in an earlier one: the reply window of the
+// network outlives a restart of kith. A user id that nobody has is no error.
+func (w *World) Remember(userID string, at time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, p := range w.people {
+		if p.UserID == userID && at.After(p.lastIn) {
+			p.lastIn = at
+		}
+	}
+}
+
 func (p *person) waID() string {
 	if p.Private {
 		return ""
