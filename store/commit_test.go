@@ -377,3 +377,16 @@ func TestAnUpdateThatEndsItsGoroutineHurtsNobodyElse(t *testing.T) {
 		return nil
 	})
 }
+
+var fragile = NewResident("t.fragile", ResidentOptions[thread]{
+	About: func(*thread) Subject { return Nobody },
+	Order: func(t *thread) uint64 { return uint64(t.Days[0].Day) },
+})
+
+func TestARowThatCannotBeOrderedIsTakenBack(t *testing.T) {
+	db := newTest(t)
+	if err := db.Update(t.Context(), func(tx *Tx) error { return fragile.Put(tx, 1, thread{}) }); !errors.Is(err, errPanic) {
+		t.Errorf("the caller hears %v", err)
+	}
+	update(t, db, func(tx *Tx) error { return fragile.Put(tx, 1, thread{Days: []DayKey{{1, 2}}}) })
+}

@@ -98,6 +98,12 @@ func (r *Resident[T]) Put(tx *Tx, id uint64, v T) error {
 	if !tx.db.keys.alive(r.about(&d.row)) {
 		return fmt.Errorf("%s %d: %w", r.name, id, ErrErased)
 	}
+	// A row that Order or Tally cannot bear must fail here, where it can be taken
+	// back, and not once it is committed.
+	_ = r.orderOf(&d.row)
+	if r.tally != nil {
+		r.tally(&d.row, func(uint64) {})
+	}
 	r.of(tx).draft(id, d)
 	return nil
 }
