@@ -36,7 +36,7 @@ func TestBrowserGallery(t *testing.T) {
 	b := openBrowser(t)
 	for _, scheme := range []string{"light", "dark"} {
 		t.Run(scheme, func(t *testing.T) {
-			tab := b.tab(1440, 900)
+			tab := b.tab(t, 1440, 900)
 			tab.scheme(scheme)
 			tab.open(site.URL + "/gallery")
 			tab.until("the fonts", `document.fonts.status === "loaded"`)
@@ -48,7 +48,7 @@ func TestBrowserGallery(t *testing.T) {
 	}
 	for _, lang := range []string{"en", "id"} {
 		t.Run("narrow in "+lang, func(t *testing.T) {
-			tab := b.tab(360, 780)
+			tab := b.tab(t, 360, 780)
 			tab.open(site.URL + "/gallery?lang=" + lang)
 			for _, o := range tab.overflow() {
 				t.Error(o)

@@ -29,7 +29,7 @@ func TestBrowserControl(t *testing.T) {
 		_, _ = w.Write([]byte(pages[r.URL.Path]))
 	}))
 	defer site.Close()
-	tab := openBrowser(t).tab(360, 780)
+	tab := openBrowser(t).tab(t, 360, 780)
 	complaints := func() string {
 		tab.mu.Lock()
 		defer tab.mu.Unlock()

@@ -173,6 +173,23 @@ func fixtureFiles(t *testing.T) map[string][]byte {
 	return files
 }
 
+// ownWebhooks are the bodies of testdata/whatsapp.
+func ownWebhooks(tb testing.TB) (bodies [][]byte) {
+	tb.Helper()
+	paths, err := filepath.Glob(filepath.Join("testdata", "whatsapp", "*.json"))
+	if err != nil || len(paths) == 0 {
+		tb.Fatalf("no webhooks of our own: %v", err)
+	}
+	for _, p := range paths {
+		body, err := os.ReadFile(p)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		bodies = append(bodies, body)
+	}
+	return bodies
+}
+
 func mustDeliver(t *testing.T, s *server, in hook, body []byte) {
 	t.Helper()
 	if status := deliver(http.DefaultClient, s.base+in.Path, body, sign(appSecret, body)); status != http.StatusOK {

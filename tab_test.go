@@ -82,21 +82,33 @@ type load1 struct {
 	bytes     float64
 }
 
-func (b *browser) tab(width, height int64) *tab {
-	b.tb.Helper()
+// tab opens a page in a profile of its own: nobody is signed in.
+func (b *browser) tab(tb testing.TB, width, height int64) *tab {
+	tb.Helper()
 	ctx, cancel := chromedp.NewContext(b.ctx, chromedp.WithNewBrowserContext())
-	b.tb.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, 5*time.Minute)
-	b.tb.Cleanup(cancel)
-	t := &tab{tb: b.tb, ctx: ctx, loads: map[network.RequestID]*load1{}}
+	tb.Cleanup(cancel)
+	return newTab(tb, ctx, width, height)
+}
+
+// beside opens another page of the same profile.
+func (t *tab) beside(width, height int64) *tab {
+	t.tb.Helper()
+	ctx, cancel := chromedp.NewContext(t.ctx)
+	t.tb.Cleanup(cancel)
+	return newTab(t.tb, ctx, width, height)
+}
+
+func newTab(tb testing.TB, ctx context.Context, width, height int64) *tab {
+	tb.Helper()
+	t := &tab{tb: tb, ctx: ctx, loads: map[network.RequestID]*load1{}}
 	if err := chromedp.Listen(ctx, t.hear); err != nil {
-		b.tb.Fatal(err)
+		tb.Fatal(err)
 	}
 	_, err := chromedp.Call(ctx, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{
 		Source: `document.addEventListener("securitypolicyviolation", e => console.error("CSP", e.violatedDirective, e.blockedURI, e.sourceFile, e.sample))`,
 	})
 	if err != nil {
-		b.tb.Fatal(err)
+		tb.Fatal(err)
 	}
 	t.size(width, height)
 	return t
@@ -178,7 +190,9 @@ func (t *tab) click(css string) {
 
 func (t *tab) fill(css, text string) {
 	t.tb.Helper()
-	t.do("filling "+css, chromedp.Clear(chromedp.CSS(css)), chromedp.SendKeys(chromedp.CSS(css), text))
+	t.do("filling "+css, chromedp.WaitVisible(chromedp.CSS(css)))
+	eval[bool](t, fmt.Sprintf(`(e => { e.focus(); e.select(); return true })(document.querySelector(%s))`, quoted(css)))
+	t.do("filling "+css, chromedp.SendKeys(chromedp.CSS(css), text))
 }
 
 func (t *tab) choose(css string, files ...string) {
@@ -317,4 +331,23 @@ func (t *tab) overflow() []string {
 		return ["the page is " + root.scrollWidth + " wide in " + w, ...[...document.body.querySelectorAll("*")]
 			.filter(e => e.getBoundingClientRect().right > w + 1).slice(0, 5).map(e => e.outerHTML.slice(0, 120))];
 	})()`)
+}
+
+// in returns the tab reporting to a subtest.
+func (t *tab) in(tb testing.TB) *tab {
+	t.tb = tb
+	return t
+}
+
+// goBack is the button of the browser.
+var goBack = chromedp.NavigateBack()
+
+// mark remembers the document, unmoved fails when another one was loaded since.
+func (t *tab) mark() { t.tb.Helper(); eval[bool](t, "window.kithMark = true") }
+
+func (t *tab) unmoved(what string) {
+	t.tb.Helper()
+	if !eval[bool](t, "window.kithMark === true") {
+		t.tb.Errorf("%s: the page was loaded anew", what)
+	}
 }
