@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -91,11 +92,14 @@ func streams(r *http.Request) bool {
 
 // caught turns a panic of a handler into an error; the connection and the other requests live on.
 func caught(err *error) {
-	switch p := recover(); p {
+	switch p := recover().(type) {
 	case nil:
-	case http.ErrAbortHandler: //nolint:errorlint // a sentinel to be passed on as it is
-		panic(p)
+	case runtime.Error:
+		*err = fmt.Errorf("a handler panicked: %w\n%s", p, debug.Stack())
 	default:
-		*err = fmt.Errorf("a handler panicked: %v\n%s", p, debug.Stack())
+		if p == http.ErrAbortHandler { //nolint:errorlint,err113 // a sentinel to be passed on as it is
+			panic(p)
+		}
+		*err = fmt.Errorf("a handler panicked with a %T\n%s", p, debug.Stack()) // its text may quote a customer
 	}
 }
