@@ -26,7 +26,7 @@ func (v *threadView) subline() string {
 	}
 	switch {
 	case len(v.contact.Phones) > 0:
-		parts = append(parts, v.contact.Phones[0])
+		parts = append(parts, isolated(v.contact.Phones[0]))
 	case v.contact.Username != "" && v.line.Name != "@"+v.contact.Username:
 		parts = append(parts, "@"+v.contact.Username)
 	}
@@ -210,3 +210,6 @@ func moments(l *locale.Locale, m *app.Message) []component.Fact {
 func secondsOf(l *locale.Locale, at app.Instant) string {
 	return at.Time().In(l.Zone()).Format(time.TimeOnly)[6:]
 }
+
+// isolated keeps a number readable among words that run from right to left.
+func isolated(s string) string { return "\u2066" + s + "\u2069" }

@@ -47,8 +47,8 @@ func (v *threadView) differences(have state, toast *component.ToastProps) []temp
 		}
 	}
 	switch until := v.until(); {
-	case have.until == until:
-	case have.until != "0" && until != "0" && have.until != "" && until != "":
+	case have.until == until, have.until == "": // the page that asks did not say: what is typed there stays
+	case have.until != "0" && until != "0" && have.until != "none" && until != "none":
 		parts = append(parts, render.Partial("#composer kith-countdown", "outerHTML", component.WindowCountdown(*v.window())))
 	default:
 		parts = append(parts, render.Partial("#composer", "outerHTML", composerOf(v)))

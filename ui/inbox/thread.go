@@ -284,11 +284,11 @@ func (p *pages) changed(c echo.Context, a app.Actor, id app.ConversationID, have
 	return render.Fragment(c, http.StatusOK, v.differences(have, toast)...)
 }
 
-// until is the end of the reply window as the page keeps it: "" when there is none, 0 when it is closed.
+// until is the end of the reply window as the page keeps it: "none" when there is none, 0 when it is closed.
 func (v *threadView) until() string {
 	switch {
 	case v.line.Window.IsZero():
-		return ""
+		return "none"
 	case !v.now.Before(v.line.Window):
 		return "0"
 	}
