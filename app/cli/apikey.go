@@ -6,6 +6,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"kith/app"
 )
 
 const apikeyHelp = "The key is shown this once and kept only as a hash. Programs send it as \"Authorization: Bearer KEY\"."
@@ -17,6 +19,9 @@ func setAPIKeyAdd(f *flags) func(context.Context, streams) error {
 	var lasts period
 	f.set.Var(&lasts, "expires", "the key ends after `PERIOD`, such as 90d; without it, never")
 	return func(ctx context.Context, s streams) error {
+		if _, err := app.ParseRole(*role); err != nil {
+			return err
+		}
 		key, err := perform[string](ctx, *data, opKeyAdd, keyParams{*name, *role, time.Duration(lasts)})
 		if err != nil {
 			return err

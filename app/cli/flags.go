@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -69,6 +70,9 @@ func (f *flags) read(args []string) error {
 	return nil
 }
 
+// badValue is how package flag refuses a value.
+var badValue = regexp.MustCompile(`^invalid (?:boolean )?value "(.*)" for (?:flag )?-(\S+): (.*)$`)
+
 // flagError puts package flag's words into ours.
 func flagError(err error) string {
 	text := err.Error()
@@ -78,9 +82,11 @@ func flagError(err error) string {
 	if name, ok := strings.CutPrefix(text, "flag needs an argument: -"); ok {
 		return "--" + strings.TrimPrefix(name, "-") + " needs a value"
 	}
-	if value, rest, ok := strings.Cut(text, " for flag -"); ok {
-		name, _, _ := strings.Cut(rest, ":")
-		return fmt.Sprintf("--%s has the wrong form (%s)", name, value)
+	if m := badValue.FindStringSubmatch(text); m != nil {
+		if m[3] == "parse error" {
+			return fmt.Sprintf("--%s does not take %q", m[2], m[1])
+		}
+		return fmt.Sprintf("--%s does not take %q: %s", m[2], m[1], m[3])
 	}
 	return text
 }

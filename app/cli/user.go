@@ -5,6 +5,8 @@ package cli
 import (
 	"context"
 	"fmt"
+
+	"kith/app"
 )
 
 const (
@@ -20,6 +22,12 @@ func setUserAdd(f *flags) func(context.Context, streams) error {
 	role := f.must("role", "`R` is owner, admin, manager or agent")
 	stdin := f.set.Bool("password-stdin", false, "read the password from standard input")
 	return func(ctx context.Context, s streams) error {
+		if _, err := app.ParseRole(*role); err != nil {
+			return err
+		}
+		if _, err := app.NormalEmail(*email); err != nil {
+			return err
+		}
 		p := userParams{Email: *email, Name: *name, Role: *role}
 		if *stdin {
 			var err error
