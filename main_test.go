@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	bolt "go.etcd.io/bbolt"
 
 	"kith/app/cli"
 )
@@ -33,7 +34,8 @@ func TestMain(m *testing.M) {
 //	code N kith ...      run kith and expect the exit code N
 //	start NAME kith ...  start kith serve in the background; sets $URL, and $CLAIM when a link is printed
 //	stop NAME [N]        end it with SIGTERM and expect the exit code N (0)
-//	get PATH STATUS      fetch $URL and PATH; stdout is the body
+//	get PATH STATUS      fetch $URL and PATH; the file body is what came
+//	newer DIR            make the database in DIR look as if a later kith had written it
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
@@ -43,7 +45,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"code": scriptCode, "start": scriptStart, "stop": scriptStop, "get": scriptGet,
+			"code": scriptCode, "start": scriptStart, "stop": scriptStop, "get": scriptGet, "newer": scriptNewer,
 		},
 		Condition: func(cond string) (bool, error) { return cond == "root" && os.Geteuid() == 0, nil },
 	})
@@ -185,4 +187,13 @@ func scriptGet(ts *testscript.TestScript, _ bool, args []string) {
 	if got := res.Status[:3]; got != args[1] {
 		ts.Fatalf("GET %s: %s, want %s\n%s", args[0], got, args[1], body)
 	}
+}
+
+func scriptNewer(ts *testscript.TestScript, _ bool, args []string) {
+	db, err := bolt.Open(filepath.Join(ts.MkAbs(args[0]), "data.db"), 0o600, nil)
+	ts.Check(err)
+	ts.Check(db.Update(func(tx *bolt.Tx) error {
+		return tx.Bucket([]byte("meta")).Put([]byte("format"), []byte{0, 0, 0, 200})
+	}))
+	ts.Check(db.Close())
 }
