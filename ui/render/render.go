@@ -83,5 +83,5 @@ func write(c echo.Context, status int, comp templ.Component) error {
 	if h.Get(echo.HeaderCacheControl) == "" {
 		h.Set(echo.HeaderCacheControl, "no-store")
 	}
-	return c.HTMLBlob(status, buf.Bytes())
+	return packed(c, status, buf.Bytes())
 }
