@@ -64,7 +64,7 @@ func openBrowser(tb testing.TB) *browser {
 	return &browser{tb: tb, ctx: ctx}
 }
 
-// tab is one page of a browser profile of its own. It notes whatever a console would show.
+// tab is one page of a browser. It notes whatever a console would show.
 type tab struct {
 	tb  testing.TB
 	ctx context.Context
@@ -72,11 +72,11 @@ type tab struct {
 	mu         sync.Mutex
 	complaints []string
 	expected   []string
-	loads      map[network.RequestID]*load1
+	loads      map[network.RequestID]*fetched
 }
 
-// load1 is one response and its size on the wire.
-type load1 struct {
+// fetched is one response and the size of its body on the wire.
+type fetched struct {
 	url, kind string
 	status    int64
 	bytes     float64
@@ -100,7 +100,7 @@ func (t *tab) beside(width, height int64) *tab {
 
 func newTab(tb testing.TB, ctx context.Context, width, height int64) *tab {
 	tb.Helper()
-	t := &tab{tb: tb, ctx: ctx, loads: map[network.RequestID]*load1{}}
+	t := &tab{tb: tb, ctx: ctx, loads: map[network.RequestID]*fetched{}}
 	if err := chromedp.Listen(ctx, t.hear); err != nil {
 		tb.Fatal(err)
 	}
@@ -134,10 +134,11 @@ func (t *tab) hear(ev any) {
 	case *log.EventEntryAdded:
 		t.complain(fmt.Sprintf("%s %s: %s %s", e.Entry.Source, e.Entry.Level, e.Entry.Text, e.Entry.URL))
 	case *network.EventResponseReceived:
-		t.loads[e.RequestID] = &load1{url: e.Response.URL, kind: string(e.Type), status: e.Response.Status}
+		// What came until now are the headers; budgets are about bodies.
+		t.loads[e.RequestID] = &fetched{url: e.Response.URL, kind: string(e.Type), status: e.Response.Status, bytes: -e.Response.EncodedDataLength}
 	case *network.EventLoadingFinished:
 		if l := t.loads[e.RequestID]; l != nil {
-			l.bytes = e.EncodedDataLength
+			l.bytes += e.EncodedDataLength
 		}
 	}
 }
@@ -284,7 +285,7 @@ func (t *tab) shot(name string) {
 }
 
 // cold opens an address with empty caches and returns what was loaded until the network was silent.
-func (t *tab) cold(url string) []load1 {
+func (t *tab) cold(url string) []fetched {
 	t.tb.Helper()
 	if _, err := chromedp.Call(t.ctx, network.ClearBrowserCache, cdp.Empty{}); err != nil {
 		t.tb.Fatal(err)
@@ -297,7 +298,7 @@ func (t *tab) cold(url string) []load1 {
 	t.until("fonts and pictures", `document.fonts.status === "loaded" && [...document.images].every(i => i.complete)`)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	var all []load1
+	var all []fetched
 	for _, l := range t.loads {
 		if l.kind != "EventSource" && !strings.HasPrefix(l.url, "data:") && l.status == http.StatusOK {
 			all = append(all, *l)
