@@ -98,7 +98,7 @@ type page struct {
 
 func TestAnswersAsWritten(t *testing.T) {
 	s := newSite(t)
-	kinds := app.ConversationID(s.Threads[apptest.Kinds])
+	kinds := s.Threads[apptest.Kinds]
 	for name, path := range map[string]string{
 		"conversations": "/api/v1/conversations?limit=3&status=open",
 		"conversation":  "/api/v1/conversations/" + itoa(kinds),

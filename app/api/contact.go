@@ -124,7 +124,7 @@ func (x *API) addContact(c echo.Context, a app.Actor) error {
 }
 
 func (x *API) getContact(c echo.Context, a app.Actor) error {
-	n, err := numberIn(c, "id", 32)
+	n, err := numberIn(c, 32)
 	if err != nil {
 		return err
 	}
@@ -136,7 +136,7 @@ func (x *API) getContact(c echo.Context, a app.Actor) error {
 }
 
 func (x *API) changeContact(c echo.Context, a app.Actor) error {
-	n, err := numberIn(c, "id", 32)
+	n, err := numberIn(c, 32)
 	if err != nil {
 		return err
 	}
@@ -152,7 +152,7 @@ func (x *API) changeContact(c echo.Context, a app.Actor) error {
 }
 
 func (x *API) eraseContact(c echo.Context, a app.Actor) error {
-	n, err := numberIn(c, "id", 32)
+	n, err := numberIn(c, 32)
 	if err != nil {
 		return err
 	}

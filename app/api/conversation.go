@@ -147,7 +147,7 @@ func conversationQuery(c echo.Context) (q app.ConversationQuery, err error) {
 }
 
 func (x *API) getConversation(c echo.Context, a app.Actor) error {
-	n, err := numberIn(c, "id", 64)
+	n, err := numberIn(c, 64)
 	if err != nil {
 		return err
 	}
@@ -174,7 +174,7 @@ type conversationRequest struct {
 }
 
 func (x *API) changeConversation(c echo.Context, a app.Actor) error {
-	n, err := numberIn(c, "id", 64)
+	n, err := numberIn(c, 64)
 	if err != nil {
 		return err
 	}

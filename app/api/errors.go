@@ -36,30 +36,25 @@ func (m *malformed) Error() string { return m.text }
 
 // FaultOf is the one place where errors become statuses.
 func FaultOf(err error) Fault {
-	var p *app.Problem
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*app.Problem](err); ok {
 		return problemFault(p)
 	}
-	var bad *malformed
-	if errors.As(err, &bad) {
+	if bad, ok := errors.AsType[*malformed](err); ok {
 		return Fault{Status: http.StatusBadRequest, Code: "malformed", Message: bad.text, Field: bad.field}
 	}
-	var slow *auth.SlowDown
-	if errors.As(err, &slow) {
+	if slow, ok := errors.AsType[*auth.SlowDown](err); ok {
 		return Fault{
 			Status: http.StatusTooManyRequests, Code: "too_many_requests", Message: slow.Error(),
 			RetryAfter: int(slow.Wait.Seconds()) + 1,
 		}
 	}
-	var big *http.MaxBytesError
-	if errors.As(err, &big) {
+	if big, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return Fault{
 			Status: http.StatusRequestEntityTooLarge, Code: "too_large",
 			Message: "The request is larger than " + strconv.FormatInt(big.Limit, 10) + " bytes.",
 		}
 	}
-	var he *echo.HTTPError
-	if errors.As(err, &he) {
+	if he, ok := errors.AsType[*echo.HTTPError](err); ok {
 		return statusFault(he.Code)
 	}
 	return otherFault(err)

@@ -49,7 +49,7 @@ func (x *API) listInboxes(c echo.Context, _ app.Actor) error {
 
 // inboxIn returns the number of the inbox in the path, which exists.
 func (x *API) inboxIn(c echo.Context) (app.InboxID, error) {
-	n, err := numberIn(c, "id", 64)
+	n, err := numberIn(c, 64)
 	if err != nil {
 		return 0, err
 	}

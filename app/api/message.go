@@ -151,7 +151,7 @@ func orNull(s string) *string {
 }
 
 func (x *API) listMessages(c echo.Context, a app.Actor) error {
-	n, err := numberIn(c, "id", 64)
+	n, err := numberIn(c, 64)
 	if err != nil {
 		return err
 	}

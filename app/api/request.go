@@ -76,8 +76,8 @@ func badCursor() error {
 }
 
 // numberIn reads the number of a record in the path; anything else is the number of no record.
-func numberIn(c echo.Context, name string, bits int) (uint64, error) {
-	n, err := strconv.ParseUint(c.Param(name), 10, bits)
+func numberIn(c echo.Context, bits int) (uint64, error) {
+	n, err := strconv.ParseUint(c.Param("id"), 10, bits)
 	if err != nil || n == 0 {
 		return 0, echo.ErrNotFound
 	}

@@ -64,8 +64,7 @@ func (x *API) uploaded(c echo.Context, a app.Actor, conv app.ConversationID) (d 
 }
 
 func formError(err error) error {
-	var big *http.MaxBytesError
-	if errors.As(err, &big) {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return err
 	}
 	return &malformed{text: "The form cannot be read."}

@@ -56,7 +56,7 @@ func (v *values) UnmarshalJSON(b []byte) error {
 }
 
 func (x *API) addMessage(c echo.Context, a app.Actor) error {
-	n, err := numberIn(c, "id", 64)
+	n, err := numberIn(c, 64)
 	if err != nil {
 		return err
 	}

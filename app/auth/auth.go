@@ -28,7 +28,7 @@ var ErrUnauthenticated = errors.New("not signed in")
 var ErrSlow = errors.New("too many attempts")
 
 // SlowDown is ErrSlow with the time after which the next attempt is looked at.
-type SlowDown struct{ Wait time.Duration }
+type SlowDown struct{ Wait time.Duration } //nolint:errname // it says what to do
 
 // Error returns the English sentence.
 func (s *SlowDown) Error() string {

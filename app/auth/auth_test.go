@@ -56,18 +56,18 @@ func (d *door) later(by time.Duration) {
 }
 
 // add makes an agent with the good password.
-func (d *door) add(t *testing.T, email string, role app.Role) *app.Agent {
+func (d *door) add(t *testing.T, email string) *app.Agent {
 	t.Helper()
-	a, err := d.AddAgent(t.Context(), app.Host(), app.NewAgent{Email: email, Name: "Somebody", Role: role}, good)
+	a, err := d.AddAgent(t.Context(), app.Host(), app.NewAgent{Email: email, Name: "Somebody", Role: app.AgentRole}, good)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return a
 }
 
-func (d *door) signIn(t *testing.T, email string) string {
+func (d *door) signIn(t *testing.T) string {
 	t.Helper()
-	token, err := d.SignIn(t.Context(), email, good, "192.0.2.1")
+	token, err := d.SignIn(t.Context(), "ani@example.com", good, "192.0.2.1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +163,7 @@ func TestPasswordsThatAreRefused(t *testing.T) {
 
 func TestSignInTellsNothingAboutWhoWorksHere(t *testing.T) {
 	d := newDoor(t)
-	d.add(t, "ani@example.com", app.AgentRole)
+	d.add(t, "ani@example.com")
 	_, wrong := d.SignIn(t.Context(), "ani@example.com", other, "192.0.2.1")
 	_, nobody := d.SignIn(t.Context(), "budi@example.com", other, "192.0.2.2")
 	if wrong == nil || nobody == nil || wrong.Error() != nobody.Error() {
@@ -179,7 +179,7 @@ func TestSignInTellsNothingAboutWhoWorksHere(t *testing.T) {
 
 func TestSessionsEnd(t *testing.T) {
 	d := newDoor(t)
-	d.add(t, "ani@example.com", app.AgentRole)
+	d.add(t, "ani@example.com")
 	in := func(token string) bool {
 		_, _, err := d.Authenticate(t.Context(), token)
 		if err != nil && !errors.Is(err, auth.ErrUnauthenticated) {
@@ -187,7 +187,7 @@ func TestSessionsEnd(t *testing.T) {
 		}
 		return err == nil
 	}
-	idle := d.signIn(t, "ani@example.com")
+	idle := d.signIn(t)
 	d.later(auth.Idle - time.Minute)
 	if !in(idle) {
 		t.Fatal("a session ended before its time")
@@ -200,7 +200,7 @@ func TestSessionsEnd(t *testing.T) {
 	if in(idle) {
 		t.Error("a session that nobody used for a week lives")
 	}
-	used := d.signIn(t, "ani@example.com")
+	used := d.signIn(t)
 	for range 15 {
 		d.later(48 * time.Hour)
 		in(used)
@@ -217,8 +217,8 @@ func TestSessionsEnd(t *testing.T) {
 
 func TestSignOutReachesWhatIsRemembered(t *testing.T) {
 	d := newDoor(t)
-	ani := d.add(t, "ani@example.com", app.AgentRole)
-	first, second := d.signIn(t, "ani@example.com"), d.signIn(t, "ani@example.com")
+	ani := d.add(t, "ani@example.com")
+	first, second := d.signIn(t), d.signIn(t)
 	for range 3 { // the second time from memory
 		if _, _, err := d.Authenticate(t.Context(), first); err != nil {
 			t.Fatal(err)
@@ -249,7 +249,7 @@ func TestSignOutReachesWhatIsRemembered(t *testing.T) {
 
 func TestOthersAccountsAreTheirs(t *testing.T) {
 	d := newDoor(t)
-	ani, budi := d.add(t, "ani@example.com", app.AgentRole), d.add(t, "budi@example.com", app.AgentRole)
+	ani, budi := d.add(t, "ani@example.com"), d.add(t, "budi@example.com")
 	by := app.Actor{Kind: app.ActorAgent, ID: uint64(ani.ID), Role: app.AgentRole}
 	if err := d.SetPassword(t.Context(), by, budi.ID, other); !errors.Is(err, app.ErrForbidden) {
 		t.Errorf("SetPassword of somebody else = %v", err)
@@ -300,7 +300,7 @@ func TestKeys(t *testing.T) {
 
 func TestGuessingIsSlowedDown(t *testing.T) {
 	d := newDoor(t)
-	d.add(t, "ani@example.com", app.AgentRole)
+	d.add(t, "ani@example.com")
 	try := func(pw, from string) error {
 		_, err := d.SignIn(t.Context(), "ani@example.com", pw, from)
 		return err
@@ -328,7 +328,7 @@ func TestGuessingIsSlowedDown(t *testing.T) {
 
 func TestGuessingAtOnceGainsNothing(t *testing.T) {
 	d := newDoor(t)
-	d.add(t, "ani@example.com", app.AgentRole)
+	d.add(t, "ani@example.com")
 	var wg sync.WaitGroup
 	var looked sync.Map
 	for i := range 40 {
@@ -349,7 +349,7 @@ func TestGuessingAtOnceGainsNothing(t *testing.T) {
 
 func TestSignInStopsWithItsCaller(t *testing.T) {
 	d := newDoor(t)
-	d.add(t, "ani@example.com", app.AgentRole)
+	d.add(t, "ani@example.com")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := d.SignIn(ctx, "ani@example.com", good, "192.0.2.1"); err == nil {
@@ -359,8 +359,8 @@ func TestSignInStopsWithItsCaller(t *testing.T) {
 
 func TestNoSecretLiesOnDisk(t *testing.T) {
 	d := newDoor(t)
-	d.add(t, "ani@example.com", app.AgentRole)
-	token := d.signIn(t, "ani@example.com")
+	d.add(t, "ani@example.com")
+	token := d.signIn(t)
 	key, _, err := d.AddKey(t.Context(), app.Host(), auth.NewKey{Name: "shop", Role: app.Manager})
 	if err != nil {
 		t.Fatal(err)

@@ -63,8 +63,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if err == nil {
 		return exitDone
 	}
-	var quiet *exitError
-	if errors.As(err, &quiet) {
+	if quiet, ok := errors.AsType[*exitError](err); ok {
 		return quiet.code
 	}
 	fmt.Fprintf(stderr, "kith: %s\n", oneLine(err.Error()))
@@ -215,12 +214,10 @@ var codes = []struct {
 }
 
 func codeOf(err error) int {
-	var wrong *usageError
-	var remote *remoteError
-	switch {
-	case errors.As(err, &wrong):
+	if _, ok := errors.AsType[*usageError](err); ok {
 		return exitUsage
-	case errors.As(err, &remote):
+	}
+	if remote, ok := errors.AsType[*remoteError](err); ok {
 		return remote.code
 	}
 	for _, c := range codes {

@@ -100,11 +100,12 @@ func (f *findings) files(dir string) bool {
 func (f *findings) identity(dir string) {
 	path := filepath.Clean(dir) + ".identity"
 	if given := os.Getenv("CREDENTIALS_DIRECTORY"); given != "" {
+		//nolint:gosec // systemd names the folder
 		if _, err := os.Stat(filepath.Join(given, "kith-identity")); err == nil {
 			path = filepath.Join(given, "kith-identity")
 		}
 	}
-	info, err := os.Stat(path)
+	info, err := os.Stat(path) //nolint:gosec // the operator names it
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		f.add(warning, "There is no identity file %s here. That is right only when systemd hands it to the server.", path)

@@ -89,7 +89,7 @@ func (h *house) client(in *app.Inbox) channel.Doer {
 
 // within runs fn on the open installation in dir.
 func within(ctx context.Context, dir string, fn func(ctx context.Context, h *house) error) (err error) {
-	h, err := open(dir, slog.New(slog.DiscardHandler))
+	h, err := open(dir, slog.New(slog.DiscardHandler)) //nolint:contextcheck // a store is opened whole or not at all
 	if err != nil {
 		return err
 	}

@@ -95,7 +95,7 @@ func serve(ctx context.Context, o serveOptions, s streams) (err error) {
 	if o.simulator && o.tls.Mode == server.TLSOff && !ports.Loopback() {
 		return usage("--simulator lets everybody who reaches %s write as a customer; listen on 127.0.0.1 or turn TLS on", o.listen)
 	}
-	h, err := open(o.data, log)
+	h, err := open(o.data, log) //nolint:contextcheck // a store is opened whole or not at all
 	if err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func (h *house) serve(ctx context.Context, o serveOptions, ports *server.Ports, 
 			return errors.Join(err, ctl.l.Close())
 		}
 	}
-	srv, err := server.New(options)
+	srv, err := server.New(ctx, options)
 	if err != nil {
 		return errors.Join(err, ctl.l.Close())
 	}

@@ -46,7 +46,7 @@ type authority struct {
 }
 
 // internal makes or opens our own authority.
-func (c *certificates) internal(o Options) error {
+func (c *certificates) internal(ctx context.Context, o Options) error {
 	a := &authority{names: []string{"localhost"}, ips: []net.IP{net.IPv4(127, 0, 0, 1).To4(), net.IPv6loopback}}
 	host, _, err := net.SplitHostPort(o.Ports.listen)
 	if err != nil {
@@ -55,7 +55,6 @@ func (c *certificates) internal(o Options) error {
 	for _, name := range []string{host, o.TLS.Domain} {
 		a.add(name)
 	}
-	ctx := context.Background()
 	if err := a.open(ctx, newVault(o.Store)); err != nil {
 		return fmt.Errorf("opening our own certificate authority: %w", err)
 	}

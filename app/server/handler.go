@@ -74,7 +74,7 @@ func (s *Server) routed(w http.ResponseWriter, r *http.Request, stream bool) {
 	if stream {
 		ctx, cancel := context.WithCancel(r.Context())
 		defer cancel()
-		defer context.AfterFunc(s.stopping, cancel)()
+		defer context.AfterFunc(s.stopping, cancel)() //nolint:contextcheck // the server's end is not the request's
 		s.echo.ServeHTTP(w, r.WithContext(ctx))
 		return
 	}

@@ -74,7 +74,7 @@ const (
 )
 
 // New returns a server that does not listen yet.
-func New(o Options) (*Server, error) {
+func New(ctx context.Context, o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -82,12 +82,12 @@ func New(o Options) (*Server, error) {
 		o.Grace = 10 * time.Second
 	}
 	s := &Server{o: o, log: o.Log, cross: http.NewCrossOriginProtection(), headers: securityHeaders(o.TLS)}
-	s.stopping, s.stop = context.WithCancel(context.Background())
+	s.stopping, s.stop = context.WithCancel(context.WithoutCancel(ctx))
 	var err error
-	if s.certs, err = newCertificates(o); err != nil {
+	if s.certs, err = newCertificates(ctx, o); err != nil {
 		return nil, err
 	}
-	s.echo = s.routes()
+	s.echo = s.routes() //nolint:contextcheck // requests bring their own
 	return s, nil
 }
 
@@ -177,5 +177,6 @@ func (s *Server) toHTTPS(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "This address speaks HTTPS only.", http.StatusForbidden)
 		return
 	}
-	http.Redirect(w, r, s.o.Ports.URL()+r.URL.RequestURI(), http.StatusPermanentRedirect)
+	//nolint:gosec // the host is ours; what follows begins with a slash
+	http.Redirect(w, r, s.o.Ports.URL()+"/"+strings.TrimLeft(r.URL.RequestURI(), "/"), http.StatusPermanentRedirect)
 }

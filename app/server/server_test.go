@@ -107,7 +107,7 @@ func serveOn(t *testing.T, sample *apptest.Sample, mode server.TLS) *site {
 	s := &site{Sample: sample, t: t, hooks: &hooks{}, log: &syncBuffer{}, url: ports.URL()}
 	s.auth = auth.New(s.DB, s.Desk, auth.Options{})
 	s.client = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	srv, err := server.New(server.Options{
+	srv, err := server.New(t.Context(), server.Options{
 		Ports: ports, TLS: mode, Version: "test", Desk: s.Desk, Store: s.DB, Auth: s.auth, Hooks: s.hooks,
 		Log: slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})), Grace: 5 * time.Second,
 	})
@@ -130,8 +130,15 @@ func serveOn(t *testing.T, sample *apptest.Sample, mode server.TLS) *site {
 	return s
 }
 
+// answer is what the server said beside the body.
+type answer struct {
+	StatusCode int
+	Header     http.Header
+	TLS        *tls.ConnectionState
+}
+
 // do makes a request and returns the answer with its body.
-func (s *site) do(method, path, body string, headers ...string) (*http.Response, string) {
+func (s *site) do(method, path, body string, headers ...string) (answer, string) {
 	s.t.Helper()
 	r, err := http.NewRequestWithContext(s.t.Context(), method, s.url+path, strings.NewReader(body))
 	if err != nil {
@@ -152,7 +159,7 @@ func (s *site) do(method, path, body string, headers ...string) (*http.Response,
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return res, string(b)
+	return answer{res.StatusCode, res.Header, res.TLS}, string(b)
 }
 
 func TestHooks(t *testing.T) {

@@ -81,7 +81,7 @@ func secureConfig() *tls.Config {
 	}
 }
 
-func newCertificates(o Options) (*certificates, error) {
+func newCertificates(ctx context.Context, o Options) (*certificates, error) {
 	c := &certificates{start: func(context.Context) error { return nil }}
 	if err := o.TLS.Check(); err != nil {
 		return nil, err
@@ -92,7 +92,7 @@ func newCertificates(o Options) (*certificates, error) {
 	case TLSFiles:
 		return c, c.files(o.TLS)
 	case TLSInternal:
-		return c, c.internal(o)
+		return c, c.internal(ctx, o)
 	default:
 	}
 	return c, nil
