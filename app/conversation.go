@@ -181,8 +181,9 @@ func (d *Desk) Conversations(ctx context.Context, a Actor, q ConversationQuery) 
 			last := rows[len(rows)-1]
 			next = store.Mark{Order: last.Order, ID: uint64(last.ID)}
 		}
+		kinds := map[InboxID]string{}
 		for _, c := range rows {
-			l, err := d.line(tx, c)
+			l, err := d.line(tx, c, kinds)
 			if err != nil {
 				return err
 			}
@@ -200,7 +201,7 @@ func (d *Desk) Conversation(ctx context.Context, a Actor, id ConversationID) (l 
 		if err != nil {
 			return err
 		}
-		l, err = d.line(tx, c)
+		l, err = d.line(tx, c, map[InboxID]string{})
 		return err
 	})
 	return l, err
@@ -249,7 +250,8 @@ func (q *ConversationQuery) selects(c *Conversation, now time.Time) bool {
 }
 
 // line opens what a list shows of a conversation. A message that this transaction cannot see yet is left out.
-func (d *Desk) line(tx *store.Tx, c Conversation) (Line, error) {
+// kinds keeps the kinds of inboxes between the lines of a list.
+func (d *Desk) line(tx *store.Tx, c Conversation, kinds map[InboxID]string) (Line, error) {
 	l := Line{Conversation: c}
 	card, err := contactOf(tx, c.Contact)
 	if err == nil {
@@ -262,11 +264,16 @@ func (d *Desk) line(tx *store.Tx, c Conversation) (Line, error) {
 			return l, err
 		}
 	}
-	in, err := inboxOf(tx, c.Inbox)
-	if err != nil {
-		return l, ignoreMissing(err)
+	kind, known := kinds[c.Inbox]
+	if !known {
+		in, err := inboxOf(tx, c.Inbox)
+		if err != nil {
+			return l, ignoreMissing(err)
+		}
+		kind = in.Kind
+		kinds[c.Inbox] = kind
 	}
-	l.Window = d.windowOf(in.Kind, &c)
+	l.Window = d.windowOf(kind, &c)
 	return l, nil
 }
 
