@@ -173,76 +173,95 @@ func benchStart(b *testing.B, dir string) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// BenchmarkOpenConversation prints what opening a conversation of the big store costs over HTTP, as a page and as JSON.
+// BenchmarkOpenConversation prints what opening a conversation of the big store costs over HTTP: the JSON, the whole
+// page, and the part that a click in the list fetches.
 func BenchmarkOpenConversation(b *testing.B) {
 	s := serve(b, openBig(b).dir)
 	a := s.api()
-	ids := conversationIDs(b, a, 2000)
+	ids := conversationIDs(b, a)
 	pick := func() string { return ids[rand.IntN(len(ids))] }
 	b.Run("api", func(b *testing.B) {
-		timed(b, http.DefaultClient, "Bearer "+a.key, func() string {
-			return s.base + "/api/v1/conversations/" + pick() + "/messages?limit=50"
-		})
+		timed(b, a.client(), func() string { return s.base + "/api/v1/conversations/" + pick() + "/messages?limit=50" })
 	})
+	signedIn := s.browserless()
 	b.Run("page", func(b *testing.B) {
-		timed(b, s.browserless(), "", func() string { return s.base + "/inbox/" + pick() })
+		timed(b, signedIn, func() string { return s.base + "/inbox/" + pick() })
+	})
+	b.Run("click", func(b *testing.B) {
+		timed(b, clicking(signedIn, "panes"), func() string { return s.base + "/inbox/" + pick() })
 	})
 }
 
 // BenchmarkInboxList prints what the list of conversations costs.
 func BenchmarkInboxList(b *testing.B) {
 	s := serve(b, openBig(b).dir)
-	a := s.api()
 	b.Run("api", func(b *testing.B) {
-		timed(b, http.DefaultClient, "Bearer "+a.key, func() string { return s.base + "/api/v1/conversations?status=open&limit=50" })
+		timed(b, s.api().client(), func() string { return s.base + "/api/v1/conversations?status=open&limit=50" })
 	})
+	signedIn := s.browserless()
 	b.Run("page", func(b *testing.B) {
-		timed(b, s.browserless(), "", func() string { return s.base + "/inbox" })
+		timed(b, signedIn, func() string { return s.base + "/inbox" })
+	})
+	b.Run("click", func(b *testing.B) {
+		timed(b, clicking(signedIn, "list"), func() string { return s.base + "/inbox?view=unassigned" })
 	})
 }
 
-func conversationIDs(b *testing.B, a *api, n int) []string {
+// conversationIDs returns the ids of all conversations.
+func conversationIDs(b *testing.B, a *api) (ids []string) {
 	b.Helper()
-	var ids []string
-	for cursor := ""; len(ids) < n; {
-		var page struct {
-			Data []conversation `json:"data"`
-			Next string         `json:"next"`
-		}
-		a.get("/api/v1/conversations?limit=100"+cursor, &page)
-		for _, c := range page.Data {
-			ids = append(ids, string(c.ID))
-		}
-		if page.Next == "" {
-			break
-		}
-		cursor = "&cursor=" + page.Next
+	for _, c := range list[conversation](a, "/api/v1/conversations") {
+		ids = append(ids, string(c.ID))
 	}
 	return ids
 }
 
+// with adds headers to every request.
+type with struct {
+	http.Header
+	next http.RoundTripper
+}
+
+// RoundTrip sends the request with the headers.
+func (w with) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	for k, v := range w.Header {
+		r.Header[k] = v
+	}
+	return w.next.RoundTrip(r)
+}
+
+// asBrowser takes compressed answers and leaves them so: the time of a page holds no unpacking.
+func asBrowser(next http.RoundTripper) http.RoundTripper {
+	return with{http.Header{"Accept-Encoding": {"gzip"}}, next}
+}
+
+func (a *api) client() *http.Client {
+	return &http.Client{Transport: with{http.Header{"Authorization": {"Bearer " + a.key}}, asBrowser(http.DefaultTransport)}}
+}
+
+// clicking asks as htmx does.
+func clicking(c *http.Client, target string) *http.Client {
+	return &http.Client{Jar: c.Jar, Transport: with{
+		http.Header{"Hx-Request": {"true"}, "Hx-Request-Type": {"partial"}, "Hx-Target": {target}}, asBrowser(http.DefaultTransport),
+	}}
+}
+
 // timed requests an address after the other and prints the spread of the times to the last byte.
-func timed(b *testing.B, client *http.Client, bearer string, address func() string) {
+func timed(b *testing.B, client *http.Client, address func() string) {
 	b.Helper()
 	var took []time.Duration
 	size := 0
 	for b.Loop() {
-		req, err := http.NewRequest(http.MethodGet, address(), nil)
-		if err != nil {
-			b.Fatal(err)
-		}
-		if bearer != "" {
-			req.Header.Set("Authorization", bearer)
-		}
 		began := time.Now()
-		res, err := client.Do(req)
+		res, err := client.Get(address())
 		if err != nil {
 			b.Fatal(err)
 		}
 		n, err := io.Copy(io.Discard, res.Body)
 		res.Body.Close()
 		if err != nil || res.StatusCode != http.StatusOK {
-			b.Fatalf("%s: %s, %v", req.URL, res.Status, err)
+			b.Fatalf("%s: %s, %v", res.Request.URL, res.Status, err)
 		}
 		took = append(took, time.Since(began))
 		size = int(n)
@@ -250,4 +269,5 @@ func timed(b *testing.B, client *http.Client, bearer string, address func() stri
 	b.ReportMetric(quantile(took, 0.50), "p50-ms")
 	b.ReportMetric(quantile(took, 0.95), "p95-ms")
 	b.ReportMetric(float64(size)/1024, "KiB")
+	b.ReportMetric(0, "ns/op")
 }

@@ -21,7 +21,7 @@ func (s *server) browserless() *http.Client {
 	if err != nil {
 		s.tb.Fatal(err)
 	}
-	client := &http.Client{Jar: jar}
+	client := &http.Client{Jar: jar, Transport: asBrowser(http.DefaultTransport)}
 	res, err := client.PostForm(s.base+"/sign-in", url.Values{"email": {ownerEmail}, "password": {ownerPassword}})
 	if err != nil {
 		s.tb.Fatal(err)
