@@ -46,9 +46,9 @@ type bench struct {
 	lang   string
 }
 
-func newBench(t testing.TB) *bench {
-	t.Helper()
-	b := &bench{Sample: apptest.NewDesk(t), t: t, e: echo.New(), lang: "en"}
+func newBench(tb testing.TB) *bench {
+	tb.Helper()
+	b := &bench{Sample: apptest.NewDesk(tb), t: tb, e: echo.New(), lang: "en"}
 	b.auth = auth.New(b.DB, b.Desk, auth.Options{Now: func() time.Time { return apptest.Start }})
 	b.register()
 	return b

@@ -30,20 +30,20 @@ type Sample struct {
 }
 
 // NewDesk returns a filled desk that is closed with the test.
-func NewDesk(t testing.TB) *Sample {
-	t.Helper()
-	db, err := store.Open(t.TempDir()+"/data", store.Options{Now: func() time.Time { return Start }})
+func NewDesk(tb testing.TB) *Sample {
+	tb.Helper()
+	db, err := store.Open(tb.TempDir()+"/data", store.Options{Now: func() time.Time { return Start }})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := db.Close(); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
-	s, err := Fill(t.Context(), db)
+	s, err := Fill(tb.Context(), db)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return s
 }
@@ -134,15 +134,15 @@ func (s *Sample) Thread(ctx context.Context, name string) ([]app.Message, error)
 }
 
 // Find returns the first message of a thread for which is holds.
-func (s *Sample) Find(t testing.TB, name string, is func(*app.Message) bool) *app.Message {
-	t.Helper()
-	all, err := s.Thread(t.Context(), name)
+func (s *Sample) Find(tb testing.TB, name string, is func(*app.Message) bool) *app.Message {
+	tb.Helper()
+	all, err := s.Thread(tb.Context(), name)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	i := slices.IndexFunc(all, func(m app.Message) bool { return is(&m) })
 	if i < 0 {
-		t.Fatalf("no such message in the thread of %s", name)
+		tb.Fatalf("no such message in the thread of %s", name)
 	}
 	return &all[i]
 }

@@ -42,7 +42,8 @@ func Person(name string) app.Person {
 	phone := fmt.Sprintf("6281255%05d", n)
 	return app.Person{Name: name, Identities: []app.Identity{
 		{Kind: app.IdentityBSUID, Value: fmt.Sprintf("ID.%d", 10_000+n)},
-		{Kind: app.IdentityWaID, Value: phone}, {Kind: app.IdentityPhone, Value: "+" + phone},
+		{Kind: app.IdentityWaID, Value: phone},
+		{Kind: app.IdentityPhone, Value: "+" + phone},
 	}}
 }
 

@@ -62,7 +62,7 @@ func (p *pages) save(c echo.Context) error {
 
 // keep sets a cookie that the script of the theme button can change too.
 func (p *pages) keep(c echo.Context, name, value string) {
-	c.SetCookie(&http.Cookie{
+	c.SetCookie(&http.Cookie{ //nolint:gosec // holds no secret; Secure wherever there is TLS
 		Name: name, Value: value, Path: "/", MaxAge: 365 * 24 * 3600, Secure: p.Secure, SameSite: http.SameSiteLaxMode,
 	})
 }

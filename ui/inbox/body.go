@@ -62,22 +62,22 @@ func (k *itemMaker) media(m *app.Message) templ.Component {
 	if len(m.Attachments) == 0 {
 		return headed(typeIcons[m.Type], k.l.T("inbox.type_"+m.Type.String()), links(m.Content.Text))
 	}
-	parts := make([]templ.Component, len(m.Attachments))
+	var parts []templ.Component
 	for i := range m.Attachments {
 		p := k.mediaProps(m, i)
 		switch m.Type {
 		case app.TypeImage:
-			parts[i] = component.ImageBody(p)
+			parts = append(parts, component.ImageBody(p))
 		case app.TypeVideo:
-			parts[i] = component.VideoBody(p)
+			parts = append(parts, component.VideoBody(p))
 		case app.TypeVoice:
-			parts[i] = component.VoiceBody(p)
+			parts = append(parts, component.VoiceBody(p))
 		case app.TypeAudio:
-			parts[i] = component.AudioBody(p)
+			parts = append(parts, component.AudioBody(p))
 		case app.TypeSticker:
-			parts[i] = component.StickerBody(p)
+			parts = append(parts, component.StickerBody(p))
 		default:
-			parts[i] = component.DocumentBody(p)
+			parts = append(parts, component.DocumentBody(p))
 		}
 	}
 	if text := m.Content.Text; text != "" && (m.Type == app.TypeVoice || m.Type == app.TypeAudio || m.Type == app.TypeSticker) {

@@ -41,9 +41,9 @@ type bench struct {
 	now time.Time
 }
 
-func newBench(t testing.TB) *bench {
-	t.Helper()
-	b := &bench{Sample: apptest.NewDesk(t), t: t, e: echo.New(), l: locale.English(), now: apptest.Start}
+func newBench(tb testing.TB) *bench {
+	tb.Helper()
+	b := &bench{Sample: apptest.NewDesk(tb), t: tb, e: echo.New(), l: locale.English(), now: apptest.Start}
 	b.who = b.Owner
 	b.e.HTTPErrorHandler = func(err error, c echo.Context) {
 		text, _ := problemText(b.l, err)
@@ -222,15 +222,15 @@ func (b *bench) words() []string {
 	return append(out, "JS", "Hello", "Sari,", "fb.example", "kopi.pagi")
 }
 
-func leaves(t testing.TB, v any) []string {
-	t.Helper()
+func leaves(tb testing.TB, v any) []string {
+	tb.Helper()
 	raw, err := json.Marshal(v)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	var tree any
 	if err := json.Unmarshal(raw, &tree); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	var out []string
 	var walk func(any)

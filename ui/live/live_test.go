@@ -31,15 +31,15 @@ type bench struct {
 	who  app.Actor
 }
 
-func newBench(t testing.TB, s live.Stream) *bench {
-	t.Helper()
-	b := &bench{Sample: apptest.NewDesk(t), t: t}
+func newBench(tb testing.TB, s live.Stream) *bench {
+	tb.Helper()
+	b := &bench{Sample: apptest.NewDesk(tb), t: tb}
 	b.who = b.Owner
 	s.Desk = b.Desk
 	e := echo.New()
 	e.GET("/live", func(c echo.Context) error { return s.Serve(c, b.who) })
 	b.site = httptest.NewServer(e)
-	t.Cleanup(b.site.Close)
+	tb.Cleanup(b.site.Close)
 	return b
 }
 
@@ -68,8 +68,8 @@ func (b *bench) listen(ctx context.Context, query, last string) *bufio.Scanner {
 }
 
 // next reads one event, comments left out.
-func next(t testing.TB, sc *bufio.Scanner) event {
-	t.Helper()
+func next(tb testing.TB, sc *bufio.Scanner) event {
+	tb.Helper()
 	var e event
 	some := false
 	for sc.Scan() {
@@ -87,7 +87,7 @@ func next(t testing.TB, sc *bufio.Scanner) event {
 			e.id, some = value, true
 		}
 	}
-	t.Fatalf("the stream ended: %v", sc.Err())
+	tb.Fatalf("the stream ended: %v", sc.Err())
 	return e
 }
 

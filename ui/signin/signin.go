@@ -74,7 +74,7 @@ func Token(c echo.Context, secure bool) string {
 }
 
 func (p *pages) setCookie(c echo.Context, token string, age time.Duration) {
-	c.SetCookie(&http.Cookie{
+	c.SetCookie(&http.Cookie{ //nolint:gosec // Secure wherever there is TLS
 		Name: CookieName(p.Secure), Value: token, Path: "/", MaxAge: int(age.Seconds()),
 		HttpOnly: true, Secure: p.Secure, SameSite: http.SameSiteLaxMode,
 	})
