@@ -20,7 +20,7 @@ func (v *threadView) draw(ctx context.Context) error {
 		html, sum *string
 	}{
 		{head(v), &v.html.head, &v.state.head}, //nolint:contextcheck // a component gets its context from Render
-		{log(v), &v.html.log, &v.state.log}, //nolint:contextcheck // a component gets its context from Render
+		{log(v), &v.html.log, &v.state.log},    //nolint:contextcheck // a component gets its context from Render
 		{side(v), &v.html.side, &v.state.side}, //nolint:contextcheck // a component gets its context from Render
 	} {
 		html, err := render.String(ctx, part.comp)
