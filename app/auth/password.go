@@ -25,7 +25,7 @@ import (
 // The lengths of a password: at least so many characters, at most so many bytes.
 const (
 	MinPassword = 12
-	MaxPassword = 512
+	MaxPassword = 1000
 )
 
 // The cost of a password's hash: 46 MiB and one pass, as OWASP advises for argon2id. A hash made with other costs is

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -142,7 +143,8 @@ func (f *findings) disk(dir string) {
 func (h *house) check(ctx context.Context, p checkParams) (findings, error) {
 	var f findings
 	if h.about != nil {
-		f.add(fine, "kith %s runs at %s, TLS: %s.", h.about.Version, h.about.URL, h.about.TLS)
+		f.add(fine, "kith %s runs at %s, TLS: %s.", version, h.about.url, h.about.tls.Mode)
+		h.checkCertificate(ctx, &f)
 	} else {
 		f.add(fine, "The store opens; no server runs on it.")
 	}
@@ -169,6 +171,27 @@ func (h *house) check(ctx context.Context, p checkParams) (findings, error) {
 		f.add(fine, "%d messages and notices wait to be sent.", n)
 	}
 	return f, h.checkInboxes(ctx, &f, p.Network)
+}
+
+// soon is how long before its end a certificate should have been renewed.
+const soon = 7 * 24 * time.Hour
+
+func (h *house) checkCertificate(ctx context.Context, f *findings) {
+	t := h.about.tls
+	end, err := t.Expires(ctx, h.db)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		f.add(warning, "There is no certificate for %s yet. The authority must reach ports 80 and 443 of this server under that name; the log says why it could not.", t.Domain)
+	case err != nil:
+		f.add(warning, "The certificate cannot be looked at: %s.", err)
+	case end.IsZero():
+	case time.Until(end) < 0:
+		f.add(broken, "The certificate ended on %s. Browsers and networks refuse it.", end.Format(time.DateOnly))
+	case time.Until(end) < soon:
+		f.add(warning, "The certificate ends on %s and should have been renewed.", end.Format(time.DateOnly))
+	default:
+		f.add(fine, "The certificate is valid until %s.", end.Format(time.DateOnly))
+	}
 }
 
 func (h *house) checkInboxes(ctx context.Context, f *findings, network bool) error {

@@ -16,6 +16,7 @@ import (
 	"kith/app/channel/all"
 	"kith/app/channel/whatsapp"
 	"kith/app/egress"
+	"kith/app/server"
 	"kith/store"
 )
 
@@ -33,9 +34,8 @@ type house struct {
 
 // running is what a server that runs tells about itself.
 type running struct {
-	URL     string `json:"url"`
-	TLS     string `json:"tls"`
-	Version string `json:"version"`
+	url string
+	tls server.TLS
 }
 
 // open opens the store in dir and what lives on it.

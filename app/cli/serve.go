@@ -125,7 +125,7 @@ func (h *house) serve(ctx context.Context, o serveOptions, ports *server.Ports, 
 	if err != nil {
 		return errors.Join(err, ctl.l.Close())
 	}
-	h.about = &running{URL: ports.URL(), TLS: string(o.tls.Mode), Version: version}
+	h.about = &running{url: ports.URL(), tls: o.tls}
 	if err := h.announce(ctx, ports, out); err != nil {
 		return errors.Join(err, ctl.l.Close())
 	}

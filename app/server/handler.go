@@ -16,9 +16,16 @@ import (
 const csp = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; " +
 	"media-src 'self' blob:; connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
+// header is one that every answer has. Its value is shared by all of them: a handler may replace it, as Header.Set does,
+// but not write into it.
+type header struct {
+	name  string
+	value []string
+}
+
 // securityHeaders are set on every answer; a handler may replace one, as the files of customers and the assets do.
-func securityHeaders(t TLS) [][2]string {
-	h := [][2]string{
+func securityHeaders(t TLS) []header {
+	pairs := [][2]string{
 		{"Content-Security-Policy", csp},
 		{"X-Content-Type-Options", "nosniff"},
 		{"Referrer-Policy", "no-referrer"},
@@ -28,16 +35,20 @@ func securityHeaders(t TLS) [][2]string {
 		{"Cache-Control", "no-store"},
 	}
 	if t.Mode == TLSAuto { // a publicly trusted name; never with an authority of our own
-		h = append(h, [2]string{"Strict-Transport-Security", "max-age=31536000"})
+		pairs = append(pairs, [2]string{"Strict-Transport-Security", "max-age=31536000"})
 	}
-	return h
+	all := make([]header, len(pairs))
+	for i, p := range pairs {
+		all[i] = header{p[0], []string{p[1]}}
+	}
+	return all
 }
 
 // ServeHTTP answers every request. Hooks and health bypass the router: a webhook costs what it must and no more.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	for _, kv := range s.headers {
-		h[kv[0]] = []string{kv[1]}
+		h[kv.name] = kv.value
 	}
 	start := time.Now()
 	class := classPage
@@ -65,7 +76,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		case streams(r):
 			class = classStream
 		}
-		s.routed(w, r, class == classStream)
+		s.routed(w, asked(r), class == classStream)
 	}
 }
 
@@ -82,6 +93,16 @@ func (s *Server) routed(w http.ResponseWriter, r *http.Request, stream bool) {
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout)) // not every writer has deadlines
 	}
 	s.echo.ServeHTTP(w, r)
+}
+
+// asked turns HEAD into GET for the router: the same answer, whose body net/http keeps to itself.
+func asked(r *http.Request) *http.Request {
+	if r.Method != http.MethodHead || strings.HasSuffix(r.URL.Path, "/live") {
+		return r
+	}
+	r = r.WithContext(r.Context()) // a copy
+	r.Method = http.MethodGet
+	return r
 }
 
 // streams reports whether the answer goes on until somebody ends it.

@@ -57,7 +57,7 @@ type Server struct {
 	certs   *certificates
 	meter   meter
 	cross   *http.CrossOriginProtection
-	headers [][2]string
+	headers []header
 	// errorPage draws an error for a browser.
 	errorPage func(c echo.Context, status int, p *app.Problem) error
 

@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -280,6 +279,17 @@ func TestHeadersOnEveryAnswer(t *testing.T) {
 	}
 }
 
+func TestHeadIsGetWithoutABody(t *testing.T) {
+	s := serve(t, server.TLS{Mode: server.TLSOff})
+	for _, path := range []string{"/sign-in", "/assets/", "/nothing", "/api/v1/openapi.json"} {
+		get, _ := s.do("GET", path, "")
+		head, text := s.do("HEAD", path, "")
+		if head.StatusCode != get.StatusCode || text != "" || head.Header.Get("Content-Type") != get.Header.Get("Content-Type") {
+			t.Errorf("HEAD %s: %d %q, GET: %d", path, head.StatusCode, text, get.StatusCode)
+		}
+	}
+}
+
 func TestOtherSitesCannotAct(t *testing.T) {
 	s := serve(t, server.TLS{Mode: server.TLSOff})
 	for _, c := range []struct {
@@ -469,42 +479,4 @@ func fillStore(t *testing.T, s *apptest.Sample) {
 		}
 	}
 	t.Fatal("the store took a gigabyte")
-}
-
-func TestOwnAuthority(t *testing.T) {
-	sample := apptest.NewDesk(t)
-	mode := server.TLS{Mode: server.TLSInternal, Domain: "kith.internal"}
-	s := serveOn(t, sample, mode)
-	s.url = strings.Replace(s.url, "kith.internal", "127.0.0.1", 1)
-	s.client.Transport = &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // only to fetch what is then believed
-	_, root := s.do("GET", "/kith-ca.crt", "")
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM([]byte(root)) {
-		t.Fatalf("no certificate: %s", root)
-	}
-	for _, name := range []string{"kith.internal", "localhost", "127.0.0.1"} {
-		s.client.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, ServerName: name}}
-		if res, _ := s.do("GET", "/healthz", ""); res.StatusCode != 200 || res.TLS.Version < tls.VersionTLS12 {
-			t.Errorf("%s: %d", name, res.StatusCode)
-		}
-	}
-	if err := s.stop(); err != nil {
-		t.Fatal(err)
-	}
-	again := serveOn(t, sample, mode)
-	again.url = strings.Replace(again.url, "kith.internal", "127.0.0.1", 1)
-	again.client.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, ServerName: "kith.internal"}}
-	if _, same := again.do("GET", "/kith-ca.crt", ""); same != root {
-		t.Error("another start made another authority")
-	}
-}
-
-func TestWhatTLSNeeds(t *testing.T) {
-	for _, mode := range []server.TLS{
-		{Mode: server.TLSAuto}, {Mode: server.TLSAuto, Domain: "192.0.2.1"}, {Mode: server.TLSFiles, Cert: "c"}, {Mode: "on"}, {},
-	} {
-		if _, err := server.Listen(t.Context(), "127.0.0.1:0", mode, false); err == nil {
-			t.Errorf("%+v is taken", mode)
-		}
-	}
 }

@@ -5,6 +5,9 @@ package server
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -16,6 +19,7 @@ import (
 	"go.uber.org/zap"
 
 	"kith/app"
+	"kith/store"
 )
 
 // TLSMode says who makes the certificate.
@@ -58,6 +62,33 @@ func (t TLS) Check() error {
 		return bad("tls", fmt.Sprintf("--tls is off, auto, internal or files, not %q.", t.Mode))
 	}
 	return nil
+}
+
+// Expires returns when the certificate ends that somebody else made (modes auto and files), fs.ErrNotExist when there is
+// none yet. In the other modes nothing runs out, and it returns the zero time.
+func (t TLS) Expires(ctx context.Context, db *store.DB) (time.Time, error) {
+	var text []byte
+	var err error
+	switch t.Mode {
+	case TLSAuto:
+		text, err = newVault(db).newest(ctx, "/"+t.Domain+".crt")
+	case TLSFiles:
+		text, err = os.ReadFile(t.Cert)
+	default:
+		return time.Time{}, nil
+	}
+	if err != nil {
+		return time.Time{}, err
+	}
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return time.Time{}, errors.New("it is not in PEM form")
+	}
+	cert, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("reading it: %w", err)
+	}
+	return cert.NotAfter, nil
 }
 
 // certificates make the server's side of TLS.

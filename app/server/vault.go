@@ -117,6 +117,23 @@ func (v *vault) Load(ctx context.Context, key string) ([]byte, error) {
 	return f.Data, nil
 }
 
+// newest returns the file that was written last among those whose name ends so.
+func (v *vault) newest(ctx context.Context, suffix string) (data []byte, err error) {
+	var at time.Time
+	err = v.db.View(ctx, func(tx *store.Tx) error {
+		return vaultFiles.Each(tx, store.Nobody, func(_ uint64, f *vaultFile) error {
+			if strings.HasSuffix(f.Name, suffix) && f.Modified.After(at) {
+				data, at = f.Data, f.Modified
+			}
+			return nil
+		})
+	})
+	if err == nil && data == nil {
+		err = fs.ErrNotExist
+	}
+	return data, err
+}
+
 // Delete removes a file, or every file below a folder.
 func (v *vault) Delete(ctx context.Context, key string) error {
 	return v.db.Update(ctx, func(tx *store.Tx) error {
