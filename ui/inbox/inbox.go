@@ -118,10 +118,11 @@ func gone() error {
 	}
 }
 
-// seen tells the desk that somebody has the conversation open. It is called after the page was written: a page is not
-// slower for it, and a fault costs no more than a count.
-func (p *pages) seen(ctx context.Context, a app.Actor, id app.ConversationID) {
-	if err := p.Desk.MarkSeen(ctx, a, id); err != nil && ctx.Err() == nil {
+// seen tells the desk that somebody has the conversation open. The page is sent first, all of it: it does not wait for
+// the disk, and a fault costs no more than a count.
+func (p *pages) seen(c echo.Context, a app.Actor, id app.ConversationID) {
+	_ = http.NewResponseController(c.Response().Writer).Flush() // where it cannot be flushed, it goes at the end as ever
+	if err := p.Desk.MarkSeen(context.WithoutCancel(c.Request().Context()), a, id); err != nil {
 		p.Log.Warn("marking a conversation as seen", "conversation", uint64(id), "error", err)
 	}
 }

@@ -218,7 +218,7 @@ func (p *pages) thread(c echo.Context, a app.Actor) error {
 	if err := p.page(c, a, v, http.StatusOK); err != nil {
 		return err
 	}
-	p.seen(c.Request().Context(), a, id)
+	p.seen(c, a, id)
 	return nil
 }
 
@@ -265,7 +265,7 @@ func (p *pages) update(c echo.Context, a app.Actor) error {
 	if err := p.changed(c, a, id, stateOf(c.FormValue), nil); err != nil {
 		return err
 	}
-	p.seen(c.Request().Context(), a, id)
+	p.seen(c, a, id)
 	return nil
 }
 

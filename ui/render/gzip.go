@@ -7,6 +7,7 @@ import (
 	"compress/gzip"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -31,6 +32,7 @@ var packers = sync.Pool{New: func() any {
 func packed(c echo.Context, status int, body []byte) error {
 	h := c.Response().Header()
 	h.Add(echo.HeaderVary, echo.HeaderAcceptEncoding)
+	h.Set(echo.HeaderContentLength, strconv.Itoa(len(body))) // a browser knows when it has all of it
 	if len(body) < worthPacking || !takesGzip(c.Request().Header.Get(echo.HeaderAcceptEncoding)) {
 		return c.HTMLBlob(status, body)
 	}
@@ -45,6 +47,7 @@ func packed(c echo.Context, status int, body []byte) error {
 		return fmt.Errorf("compressing the page: %w", err)
 	}
 	h.Set(echo.HeaderContentEncoding, "gzip")
+	h.Set(echo.HeaderContentLength, strconv.Itoa(out.Len()))
 	return c.HTMLBlob(status, out.Bytes())
 }
 
