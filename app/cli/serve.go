@@ -18,6 +18,7 @@ import (
 	"kith/app/delivery"
 	"kith/app/ingress"
 	"kith/app/server"
+	"kith/store"
 )
 
 const serveHelp = `The first start makes the data directory and its keys. While nobody owns this kith, each start prints a link on
@@ -157,7 +158,7 @@ func (h *house) runAll(ctx context.Context, srv *server.Server, ctl *control, wo
 	loop(func(ctx context.Context) error {
 		select {
 		case <-h.db.Failed():
-			return fmt.Errorf("the store cannot be trusted with another write; start kith again: %w", h.db.Err())
+			return fmt.Errorf("%w; nothing more is written, start kith again: %w", store.ErrUnknown, h.db.Err())
 		case <-ctx.Done():
 			return nil
 		}

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"kith/app"
@@ -28,8 +29,12 @@ func (s *Server) hook(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f := api.FaultOf(err)
-	if f.Status >= http.StatusInternalServerError {
+	switch {
+	case f.Status >= http.StatusInternalServerError:
 		s.log.ErrorContext(r.Context(), "a webhook was not taken in", "status", f.Status, "error", err)
+	case errors.Is(err, ingress.ErrUnsigned) && s.unsigned.due(time.Now()):
+		s.log.WarnContext(r.Context(), "a webhook was refused: its signature does not match the app secret of its inbox; "+
+			"others within a minute are not told", "path", r.URL.Path)
 	}
 	if f.RetryAfter > 0 {
 		w.Header().Set("Retry-After", itoa(f.RetryAfter))
@@ -86,9 +91,18 @@ func (s *Server) accept(w http.ResponseWriter, r *http.Request, kind string, id 
 	return nil
 }
 
-// readAll appends what r holds to b, which is made large enough for size at once when that is known.
+// seldom lets something be said once a minute, however often it happens.
+type seldom struct{ last atomic.Int64 }
+
+func (s *seldom) due(now time.Time) bool {
+	last := s.last.Load()
+	return now.Unix()-last >= 60 && s.last.CompareAndSwap(last, now.Unix())
+}
+
+// readAll appends what r holds to b. It believes the caller's word about the size for a small body only: memory follows
+// what was really sent.
 func readAll(r io.Reader, b []byte, size int64) ([]byte, error) {
-	if want := int(size) + 512; size > 0 && cap(b) < want {
+	if want := int(size) + 512; size > 0 && size < 64<<10 && cap(b) < want {
 		b = make([]byte, 0, want)
 	}
 	for {

@@ -58,6 +58,8 @@ type Server struct {
 	meter   meter
 	cross   *http.CrossOriginProtection
 	headers []header
+	// unsigned keeps the log readable when somebody knocks without the secret.
+	unsigned seldom
 	// errorPage draws an error for a browser.
 	errorPage func(c echo.Context, status int, p *app.Problem) error
 

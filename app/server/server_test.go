@@ -198,6 +198,12 @@ func TestHooks(t *testing.T) {
 			t.Errorf("%s %s: %d with Retry-After %q", c.method, c.path, c.status, again)
 		}
 	}
+	for range 20 {
+		s.do("POST", "/hooks/whatsapp/1", "forged")
+	}
+	if n := strings.Count(s.log.String(), "its signature does not match"); n != 1 {
+		t.Errorf("the log tells %d times that a webhook was not signed, want 1", n)
+	}
 	if len(s.hooks.bodies) != 1 {
 		t.Errorf("%d webhooks were taken in, want 1", len(s.hooks.bodies))
 	}
