@@ -413,6 +413,44 @@ func TestOlderMessages(t *testing.T) {
 	}
 }
 
+// TestMoreRows: the list grows by pages and stays whole when it is fetched again.
+func TestMoreRows(t *testing.T) {
+	b := newBench(t)
+	crowd(t, b, 1000)
+	rows := func(s string) int { return strings.Count(s, "data-row") }
+	if page := b.get("/inbox?view=all"); rows(page) != pageRows || !strings.Contains(page, `/inbox/rows?c=0&amp;rows=100&amp;view=all`) {
+		t.Errorf("%d rows at first", rows(page))
+	}
+	for _, n := range []int{100, mostRows} {
+		w := b.do(http.MethodGet, fmt.Sprintf("/inbox/rows?view=all&rows=%d", n), nil, true)
+		if got := rows(w.Body.String()); got != n {
+			t.Errorf("%d rows, want %d", got, n)
+		}
+	}
+	w := b.do(http.MethodGet, "/inbox/rows?view=all&rows=100000", nil, true)
+	b.want(w, http.StatusOK, "These are the newest 500.")
+}
+
+func TestQueues(t *testing.T) {
+	b := newBench(t)
+	for query, want := range map[string][]string{
+		"view=all&queue=failed": {apptest.Warung}, "view=all&queue=closing": {apptest.Ahmad}, "view=all&status=resolved": {apptest.Lena},
+		"view=mine&queue=failed": {apptest.Warung}, "view=unassigned&queue=failed": nil,
+		"q=budi": {apptest.Budi}, "q=" + url.QueryEscape(apptest.Person(apptest.Budi).Identities[2].Value): {apptest.Budi}, "q=nobody": nil,
+		"view=all&label=" + fmt.Sprint(b.Labels[1].ID): {apptest.Ahmad},
+	} {
+		page := b.get("/inbox?" + query)
+		if got := strings.Count(page, "data-row"); got != len(want) {
+			t.Errorf("%s shows %d conversations, want %q", query, got, want)
+		}
+		for _, name := range want {
+			if !strings.Contains(page, name) {
+				t.Errorf("%s does not show %s", query, name)
+			}
+		}
+	}
+}
+
 func TestDraft(t *testing.T) {
 	b := newBench(t)
 	path := b.path(apptest.Sari)

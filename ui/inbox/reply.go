@@ -40,7 +40,9 @@ func (p *pages) reply(c echo.Context, a app.Actor) error {
 	if !render.IsFragment(c) {
 		return c.Redirect(http.StatusSeeOther, Path(id)+"#composer")
 	}
-	return p.changed(c, a, id, stateOf(form.get), nil)
+	have := stateOf(form.get)
+	have.fresh = app.MessageID{} // who answers has seen what was new
+	return p.changed(c, a, id, have, nil)
 }
 
 // compose makes the messages of a form: one for a text, a note or a template, one for each file. The text goes with the

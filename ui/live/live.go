@@ -60,7 +60,7 @@ func (s *Stream) Serve(c echo.Context, a app.Actor) error {
 		return &app.Problem{Kind: app.ErrForbidden, Key: "problem.forbidden", Text: "Your role does not allow this."}
 	}
 	ctx := c.Request().Context()
-	after, err := s.start(ctx, c)
+	after, known, err := s.start(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -70,7 +70,11 @@ func (s *Stream) Serve(c echo.Context, a app.Actor) error {
 	h.Set("X-Accel-Buffering", "no")
 	c.Response().WriteHeader(http.StatusOK)
 	w := &writer{c: c, control: http.NewResponseController(c.Response())}
-	if err := w.write("retry: 1000\n\n"); err != nil {
+	hello := "retry: 1000\n\n"
+	if !known {
+		hello += refresh(after)
+	}
+	if err := w.write(hello); err != nil {
 		return nil //nolint:nilerr // the browser is gone: nothing is left to tell
 	}
 	s.follow(c, w, after)
@@ -78,18 +82,23 @@ func (s *Stream) Serve(c echo.Context, a app.Actor) error {
 }
 
 // start finds the event after which the browser wants to know more: what it says it has seen, else what the page was
-// drawn with, else now.
-func (s *Stream) start(ctx context.Context, c echo.Context) (uint64, error) {
+// drawn with, else now. known is false when the browser has seen more than there is: the store was restored from an
+// older copy, and nothing on the page can be trusted.
+func (s *Stream) start(ctx context.Context, c echo.Context) (after uint64, known bool, err error) {
 	last, err := s.Desk.LastEvent(ctx)
 	if err != nil {
-		return 0, fmt.Errorf("reading the newest event: %w", err)
+		return 0, false, fmt.Errorf("reading the newest event: %w", err)
 	}
 	for _, v := range []string{c.Request().Header.Get("Last-Event-ID"), c.QueryParam("after")} {
-		if n, err := strconv.ParseUint(v, 10, 64); err == nil && n <= last {
-			return n, nil
+		if n, err := strconv.ParseUint(v, 10, 64); err == nil {
+			return min(n, last), n <= last, nil
 		}
 	}
-	return last, nil
+	return last, true, nil
+}
+
+func refresh(seq uint64) string {
+	return "event: refresh\nid: " + strconv.FormatUint(seq, 10) + "\ndata:\n\n"
 }
 
 // follow tells what happens until nobody listens.
@@ -153,7 +162,7 @@ func (s *Stream) tell(ctx context.Context, w *writer, seq uint64) (uint64, error
 			if seq, err = s.Desk.LastEvent(ctx); err != nil {
 				return seq, err
 			}
-			return seq, w.write("event: refresh\nid: " + strconv.FormatUint(seq, 10) + "\ndata:\n\n")
+			return seq, w.write(refresh(seq))
 		}
 	}
 	if all.count == 0 {

@@ -168,6 +168,14 @@ func TestTooMuch(t *testing.T) {
 	}
 }
 
+// TestFromTheFuture: a browser that has seen more than there is fetches everything.
+func TestFromTheFuture(t *testing.T) {
+	b := newBench(t, live.Stream{})
+	if got := next(t, b.listen(t.Context(), "", "999999999")); got.name != "refresh" || got.id != b.last() {
+		t.Errorf("told %+v", got)
+	}
+}
+
 func TestBeatAndSignOut(t *testing.T) {
 	var mu sync.Mutex
 	var out error
