@@ -14,6 +14,8 @@ import (
 
 // router is a channel whose webhooks may speak of several addresses, as those of one Meta app with several numbers do.
 type router interface {
+	// Concerns is a quick look: true means that the body speaks of this address alone.
+	Concerns(body []byte, s channel.Settings) bool
 	// Numbers returns the addresses that a body speaks of, each once.
 	Numbers(body []byte) []string
 	// Only returns the part of a body that speaks of one address or of none.
@@ -22,6 +24,10 @@ type router interface {
 
 // whatsAppNumbers lets the functions of package whatsapp stand as methods.
 type whatsAppNumbers struct{}
+
+func (whatsAppNumbers) Concerns(body []byte, s channel.Settings) bool {
+	return whatsapp.Concerns(body, s[whatsapp.SettingPhoneNumberID])
+}
 
 func (whatsAppNumbers) Numbers(body []byte) []string { return whatsapp.Numbers(body) }
 
@@ -50,8 +56,8 @@ type part struct {
 func (i *Ingress) route(ctx context.Context, ch channel.Channel, in *app.Inbox, h http.Header, body []byte) ([]part, error) {
 	whole := []part{{in.ID, body}}
 	r := routerOf(ch)
-	if r == nil {
-		return whole, nil
+	if r == nil || r.Concerns(body, in.Settings) {
+		return whole, nil // its own, the common case: nothing is read twice
 	}
 	numbers := r.Numbers(body)
 	var parts []part
@@ -82,7 +88,7 @@ func (i *Ingress) route(ctx context.Context, ch channel.Channel, in *app.Inbox, 
 func (i *Ingress) owner(ctx context.Context, ch channel.Channel, in *app.Inbox, number string, h http.Header, body []byte) (app.InboxID, error) {
 	for _, v := range in.Settings {
 		if v == number {
-			return in.ID, nil // its own, the common case: no look-up
+			return in.ID, nil
 		}
 	}
 	other, err := i.desk.InboxByAddress(ctx, in.Kind, number)

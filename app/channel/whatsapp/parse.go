@@ -3,6 +3,7 @@
 package whatsapp
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -71,6 +72,23 @@ func Numbers(body []byte) []string {
 		}
 	}
 	return out
+}
+
+// Concerns reports whether a body speaks of the phone number id and of no other, as nearly all do. It looks for the
+// name of the member and reads no JSON; a false says nothing.
+func Concerns(body []byte, number string) bool {
+	name, want := []byte(`"phone_number_id"`), []byte(`"`+number+`"`)
+	found := false
+	for {
+		_, rest, more := bytes.Cut(body, name)
+		if !more {
+			return found
+		}
+		if rest = bytes.TrimLeft(rest, ": \t\r\n"); !bytes.HasPrefix(rest, want) {
+			return false
+		}
+		found, body = true, rest
+	}
 }
 
 // Only returns the part of a body that speaks of one phone number id or of none. Meta may batch news of several numbers
