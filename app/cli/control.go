@@ -130,9 +130,10 @@ func listenControl(ctx context.Context, h *house) (*control, error) {
 	return &control{house: h, l: l}, nil
 }
 
-// run answers until ctx ends, then lets what is under way finish.
+// run answers until ctx ends, then lets what is under way finish and removes the socket.
 func (c *control) run(ctx context.Context) error {
-	defer context.AfterFunc(ctx, func() { _ = c.l.Close() })() // a listener that is closed already is fine
+	defer func() { _ = os.Remove(filepath.Join(c.house.db.Dir(), socketName)) }() // mostly the listener did
+	defer context.AfterFunc(ctx, func() { _ = c.l.Close() })()                    // a listener that is closed already is fine
 	defer c.conns.Wait()
 	for {
 		conn, err := c.l.Accept()

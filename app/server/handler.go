@@ -89,9 +89,11 @@ func (s *Server) routed(w http.ResponseWriter, r *http.Request, stream bool) {
 		s.echo.ServeHTTP(w, r.WithContext(ctx))
 		return
 	}
+	late, control := time.Now().Add(bodyTimeout), http.NewResponseController(w)
 	if r.Body != nil && r.Body != http.NoBody {
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout)) // not every writer has deadlines
+		_ = control.SetReadDeadline(late) // not every writer has deadlines
 	}
+	_ = control.SetWriteDeadline(late)
 	s.echo.ServeHTTP(w, r)
 }
 
