@@ -17,9 +17,10 @@ import (
 // Desk is everything that can be done to the records of one installation. Its methods open a transaction each; it is
 // safe for concurrent use.
 type Desk struct {
-	db    *store.DB
-	rules map[string]Rules
-	log   *slog.Logger
+	db      *store.DB
+	rules   map[string]Rules
+	log     *slog.Logger
+	inboxes inboxCache
 }
 
 // Rules are what a kind of inbox allows to be written; the channel declares them.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"strings"
+	"sync"
 
 	"kith/store"
 )
@@ -89,6 +90,8 @@ func (d *Desk) AddInbox(ctx context.Context, actor Actor, n NewInbox) (*Inbox, e
 
 // SetInboxSettings replaces the named settings of an inbox, such as a token that ran out, and lets it send again.
 func (d *Desk) SetInboxSettings(ctx context.Context, actor Actor, id InboxID, changes map[string]string) error {
+	defer d.known.forget()
+	defer d.inboxes.forget()
 	return d.act(ctx, actor, MayInboxes, AuditInboxChanged, func(tx *store.Tx, e *AuditEvent) error {
 		e.Object = uint64(id)
 		return changeInbox(tx, id, func(in *Inbox) bool {
@@ -112,12 +115,19 @@ func (d *Desk) Inboxes(ctx context.Context) ([]Inbox, error) {
 	return out, err
 }
 
-// Inbox returns the inbox of that number.
+// Inbox returns the inbox of that number. Its settings are shared: they must not be changed.
 func (d *Desk) Inbox(ctx context.Context, id InboxID) (in *Inbox, err error) {
+	in, gen := d.inboxes.get(id)
+	if in != nil {
+		return in, ctx.Err()
+	}
 	err = d.db.View(ctx, func(tx *store.Tx) error {
 		in, err = inboxOf(tx, id)
 		return err
 	})
+	if err == nil {
+		d.inboxes.put(*in, gen)
+	}
 	return in, err
 }
 
@@ -139,6 +149,8 @@ func (d *Desk) InboxByAddress(ctx context.Context, kind, address string) (in *In
 
 // PauseInbox stops sending through an inbox because its account or token is at fault; the queue is kept.
 func (d *Desk) PauseInbox(ctx context.Context, id InboxID, why Failure) error {
+	defer d.known.forget()
+	defer d.inboxes.forget()
 	return d.db.Update(ctx, func(tx *store.Tx) error {
 		return changeInbox(tx, id, func(in *Inbox) bool {
 			in.Paused, in.PausedAt = &why, InstantOf(tx.Now())
@@ -149,6 +161,8 @@ func (d *Desk) PauseInbox(ctx context.Context, id InboxID, why Failure) error {
 
 // ResumeInbox takes a pause back after the network accepted a call again; facts, when not nil, replace what is known.
 func (d *Desk) ResumeInbox(ctx context.Context, id InboxID, facts []Field) error {
+	defer d.known.forget()
+	defer d.inboxes.forget()
 	return d.db.Update(ctx, func(tx *store.Tx) error {
 		return changeInbox(tx, id, func(in *Inbox) bool {
 			if in.Paused == nil && facts == nil {
