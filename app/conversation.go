@@ -208,7 +208,10 @@ func (d *Desk) Conversation(ctx context.Context, a Actor, id ConversationID) (l 
 }
 
 func (q *ConversationQuery) walk(tx *store.Tx) (rows []Conversation, more bool) {
-	now := tx.Now()
+	now, all := tx.Now(), q.most(tx)
+	if all == 0 {
+		return nil, false
+	}
 	conversations.Walk(tx, q.After, func(id uint64, c *Conversation) bool {
 		if !q.selects(c, now) {
 			return true
@@ -220,9 +223,26 @@ func (q *ConversationQuery) walk(tx *store.Tx) (rows []Conversation, more bool) 
 		row := *c
 		row.ID = ConversationID(id)
 		rows = append(rows, row)
-		return true
+		return len(rows) != all
 	})
 	return rows, more && len(rows) > 0
+}
+
+// most is how many conversations the query can select, as the tallies tell: a walk that has found them all ends there
+// and does not go on to the oldest conversation. -1 is unknown.
+func (q *ConversationQuery) most(tx *store.Tx) int {
+	if q.Status == 0 || q.After != (store.Mark{}) {
+		return -1
+	}
+	n := conversations.Count(tx, tallyKey(q.Status, countAll, 0))
+	if q.Assignee != nil {
+		n = min(n, conversations.Count(tx, tallyKey(q.Status, countAssignee, uint64(*q.Assignee))))
+	}
+	what := map[Queue]uint64{QueueNeedsReply: countNeedsReply, QueueFailed: countFailed, QueueUnread: countUnread}
+	if of, ok := what[q.Queue]; ok {
+		n = min(n, conversations.Count(tx, tallyKey(q.Status, of, 0)))
+	}
+	return n
 }
 
 func (q *ConversationQuery) selects(c *Conversation, now time.Time) bool {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"strings"
-	"sync"
 
 	"kith/store"
 )
@@ -90,7 +89,6 @@ func (d *Desk) AddInbox(ctx context.Context, actor Actor, n NewInbox) (*Inbox, e
 
 // SetInboxSettings replaces the named settings of an inbox, such as a token that ran out, and lets it send again.
 func (d *Desk) SetInboxSettings(ctx context.Context, actor Actor, id InboxID, changes map[string]string) error {
-	defer d.known.forget()
 	defer d.inboxes.forget()
 	return d.act(ctx, actor, MayInboxes, AuditInboxChanged, func(tx *store.Tx, e *AuditEvent) error {
 		e.Object = uint64(id)
@@ -149,7 +147,6 @@ func (d *Desk) InboxByAddress(ctx context.Context, kind, address string) (in *In
 
 // PauseInbox stops sending through an inbox because its account or token is at fault; the queue is kept.
 func (d *Desk) PauseInbox(ctx context.Context, id InboxID, why Failure) error {
-	defer d.known.forget()
 	defer d.inboxes.forget()
 	return d.db.Update(ctx, func(tx *store.Tx) error {
 		return changeInbox(tx, id, func(in *Inbox) bool {
@@ -161,7 +158,6 @@ func (d *Desk) PauseInbox(ctx context.Context, id InboxID, why Failure) error {
 
 // ResumeInbox takes a pause back after the network accepted a call again; facts, when not nil, replace what is known.
 func (d *Desk) ResumeInbox(ctx context.Context, id InboxID, facts []Field) error {
-	defer d.known.forget()
 	defer d.inboxes.forget()
 	return d.db.Update(ctx, func(tx *store.Tx) error {
 		return changeInbox(tx, id, func(in *Inbox) bool {

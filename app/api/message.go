@@ -88,12 +88,8 @@ func (n *names) message(m *app.Message, contact refJSON) messageJSON {
 		SentAt: stamp(m.At), DeliveredAt: stamp(m.DeliveredAt), ReadAt: stamp(m.ReadAt), Contact: contact,
 		Agent: n.agent(m.Agent), CreatedAt: stamp(m.CreatedAt), UpdatedAt: stamp(max(m.UpdatedAt, m.CreatedAt)),
 	}
-	switch c := &m.Content; {
-	case c.Text != "":
-	case c.Template != nil:
-		out.Text = c.Template.Text
-	case c.Choice != nil:
-		out.Text = c.Choice.Title
+	if out.Text == "" && m.Content.Template != nil {
+		out.Text = m.Content.Template.Text
 	}
 	if f := m.Failure; f != nil {
 		out.Error = &errorJSON{Code: f.Code, Title: f.Title, Detail: f.Detail, Advice: f.Advice}
