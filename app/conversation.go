@@ -141,6 +141,9 @@ type ConversationQuery struct {
 	Queue    Queue
 	After    store.Mark // the cursor of the last page
 	Limit    int
+	// Watched says that the list is fetched again whenever something changes: it may end as soon as the tallies, which
+	// can be a commit ahead of what is read, say that everything was found.
+	Watched bool
 }
 
 // Line is a conversation with what a list shows of it.
@@ -231,7 +234,7 @@ func (q *ConversationQuery) walk(tx *store.Tx) (rows []Conversation, more bool) 
 // most is how many conversations the query can select, as the tallies tell: a walk that has found them all ends there
 // and does not go on to the oldest conversation. -1 is unknown.
 func (q *ConversationQuery) most(tx *store.Tx) int {
-	if q.Status == 0 || q.After != (store.Mark{}) {
+	if !q.Watched || q.Status == 0 || q.After != (store.Mark{}) {
 		return -1
 	}
 	n := conversations.Count(tx, tallyKey(q.Status, countAll, 0))

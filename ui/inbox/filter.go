@@ -96,7 +96,7 @@ func (f *filter) values() url.Values {
 }
 
 func (f *filter) query(a app.Actor) app.ConversationQuery {
-	q := app.ConversationQuery{Status: app.Open, Inbox: f.inbox, Label: f.label, Queue: f.queue, Limit: f.rows}
+	q := app.ConversationQuery{Status: app.Open, Inbox: f.inbox, Label: f.label, Queue: f.queue, Limit: f.rows, Watched: true}
 	if f.resolved {
 		q.Status = app.Resolved
 	}
