@@ -70,6 +70,8 @@ type Message struct {
 	Pricing     *Pricing     `cbor:"21,keyasint,omitempty"`
 	UpdatedAt   Instant      `cbor:"22,keyasint,omitempty"`
 	Target      string       `cbor:"23,keyasint,omitempty"` // of a reaction, edit or deletion that found no message
+	EditedAt    Instant      `cbor:"24,keyasint,omitempty"` // when the text came to be what it is
+	ReactedAt   Instant      `cbor:"25,keyasint,omitempty"` // of the customer's newest reaction, or its removal
 }
 
 // Reaction is an emoji on a message; Agent is 0 for the customer's.

@@ -259,7 +259,9 @@ func (d *Desk) Settle(ctx context.Context, j Job, o Outcome) error {
 		if err != nil {
 			return errors.Join(ignoreMissing(err), dropJob(tx, j.Conversation(), j.ID))
 		}
-		if m.Status != StatusSending {
+		// A failure that was told meanwhile of another attempt does not undo that this one got through.
+		another := o.Sent && m.Status == StatusFailed && m.ExternalID != o.ExternalID
+		if m.Status != StatusSending && !another {
 			return dropJob(tx, j.Conversation(), j.ID) // a status of the network was quicker
 		}
 		return settleSend(tx, &j, m, &o)

@@ -232,3 +232,54 @@ func TestSeenTellsTheNetwork(t *testing.T) {
 		t.Error("still unread")
 	}
 }
+
+func TestLateNewsOfAnEarlierAttempt(t *testing.T) {
+	failedOnce := func(t *testing.T) (*world, app.MessageID) {
+		w := newWorld(t)
+		w.receive(text(siti, "wamid.in", "Halo", 0))
+		m := w.reply(w.only().ID, "x")
+		w.must(w.desk.Settle(w.ctx(), w.attempt().Job, app.Outcome{Sent: true, ExternalID: "wamid.first"}))
+		w.receipt(app.Receipt{ExternalID: "wamid.first", Callback: m.ID.String(), Status: app.StatusFailed, At: start})
+		_, err := w.desk.Resend(w.ctx(), w.agent, m.ID)
+		w.must(err)
+		return w, m.ID
+	}
+	for _, news := range []app.Status{app.StatusSent, app.StatusFailed} {
+		t.Run(news.String()+" before the second attempt does not stop it", func(t *testing.T) {
+			w, id := failedOnce(t)
+			w.receipt(app.Receipt{ExternalID: "wamid.first", Callback: id.String(), Status: news, At: start})
+			if got := w.message(id).Status; got != app.StatusQueued {
+				t.Fatalf("status is %v, want queued", got)
+			}
+			w.must(w.desk.Settle(w.ctx(), w.attempt().Job, app.Outcome{Sent: true, ExternalID: "wamid.second"}))
+			w.receipt(app.Receipt{ExternalID: "wamid.first", Callback: id.String(), Status: news, At: start})
+			if got := w.message(id); got.Status != app.StatusSent || got.ExternalID != "wamid.second" {
+				t.Errorf("message is %+v, want sent as wamid.second", got)
+			}
+		})
+	}
+	t.Run("delivered after all stops the second attempt", func(t *testing.T) {
+		w, id := failedOnce(t)
+		w.receipt(app.Receipt{ExternalID: "wamid.first", Callback: id.String(), Status: app.StatusDelivered, At: start})
+		n, err := w.desk.OutboxLen(w.ctx())
+		w.must(err)
+		if got := w.message(id).Status; got != app.StatusDelivered || n != 0 {
+			t.Errorf("status is %v, the outbox holds %d", got, n)
+		}
+	})
+	t.Run("an unknown attempt that failed does not hide the one that got through", func(t *testing.T) {
+		w := newWorld(t)
+		w.receive(text(siti, "wamid.in", "Halo", 0))
+		m := w.reply(w.only().ID, "x")
+		w.must(w.desk.Settle(w.ctx(), w.attempt().Job, app.Outcome{Unknown: true}))
+		_, err := w.desk.Resend(w.ctx(), w.agent, m.ID)
+		w.must(err)
+		at := w.attempt()
+		w.receipt(app.Receipt{ExternalID: "wamid.first", Callback: m.ID.String(), Status: app.StatusFailed, At: start})
+		w.must(w.desk.Settle(w.ctx(), at.Job, app.Outcome{Sent: true, ExternalID: "wamid.second"}))
+		w.receipt(app.Receipt{ExternalID: "wamid.second", Callback: m.ID.String(), Status: app.StatusRead, At: start})
+		if got := w.message(m.ID); got.Status != app.StatusRead || got.Failure != nil {
+			t.Errorf("message is %+v, want read", got)
+		}
+	})
+}

@@ -3,8 +3,10 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"kith/store"
@@ -65,7 +67,7 @@ func each[T any](list []T, fn func(*T) error) error {
 func (r *receiver) message(m *InboundMessage) error {
 	key, clamped := r.day(m.At)
 	ident := providerKey(r.in, m.ExternalID)
-	if dup, err := r.seen(key, clamped, ident); dup || err != nil {
+	if dup, err := r.seen(key, clamped, ident, m.At); dup || err != nil {
 		return err
 	}
 	if m.Action != ActNone && m.Target != "" {
@@ -77,7 +79,7 @@ func (r *receiver) message(m *InboundMessage) error {
 			if err := r.applyTo(target, m); err != nil {
 				return err
 			}
-			return providerIDs.Set(r.tx, key, ident, target.ID.Group, target.ID.Seq)
+			return r.know(key, ident, m, target.ID)
 		}
 	}
 	return r.insert(key, ident, m)
@@ -85,13 +87,33 @@ func (r *receiver) message(m *InboundMessage) error {
 
 // seen reports whether the message was received before. A message whose time cannot be true is kept under the day it
 // came, so its duplicates are looked for on the days before as well.
-func (r *receiver) seen(key store.DayKey, clamped bool, ident string) (bool, error) {
+func (r *receiver) seen(key store.DayKey, clamped bool, ident string, at time.Time) (bool, error) {
 	if clamped {
-		_, ok, err := providerIDs.Find(r.tx, key.Class, key.Day, 8, ident)
-		return ok, err
+		if _, ok, err := providerIDs.Find(r.tx, key.Class, key.Day, 8, ident); ok || err != nil || !r.ahead(at) {
+			return ok, err
+		}
+		key.Day = store.DayOf(at)
 	}
 	_, _, ok, err := providerIDs.Get(r.tx, key, ident)
 	return ok, err
+}
+
+// know remembers that the message was received. One that came from the near future, because our clock is behind, is
+// remembered under its own day as well: once the clock is right, that is where its duplicate is looked for.
+func (r *receiver) know(key store.DayKey, ident string, m *InboundMessage, id MessageID) error {
+	if err := providerIDs.Set(r.tx, key, ident, id.Group, id.Seq); err != nil {
+		return err
+	}
+	if own := store.DayOf(m.At); r.ahead(m.At) && own != key.Day {
+		return providerIDs.Set(r.tx, store.DayKey{Class: key.Class, Day: own}, ident, id.Group, id.Seq)
+	}
+	return nil
+}
+
+// ahead reports whether the instant is in the future, but not by more than a clock may be wrong unnoticed.
+func (r *receiver) ahead(at time.Time) bool {
+	now := r.tx.Now()
+	return at.After(now) && at.Before(now.AddDate(0, 0, 60))
 }
 
 func (r *receiver) insert(key store.DayKey, ident string, m *InboundMessage) error {
@@ -114,7 +136,7 @@ func (r *receiver) insert(key store.DayKey, ident string, m *InboundMessage) err
 		return err
 	}
 	if m.ExternalID != "" {
-		if err := providerIDs.Set(r.tx, key, ident, row.ID.Group, row.ID.Seq); err != nil {
+		if err := r.know(key, ident, m, row.ID); err != nil {
 			return err
 		}
 	}
@@ -145,11 +167,8 @@ func (r *receiver) row(key store.DayKey, conv *Conversation, m *InboundMessage) 
 	row := &Message{
 		ID:      MessageID{DayKey: key, Group: uint64(conv.ID), Seq: r.tx.NextID()},
 		Contact: conv.Contact, Direction: m.Direction, Type: m.Type, Status: m.Status, Origin: m.Origin,
-		At: InstantOf(m.At), CreatedAt: now, ExternalID: m.ExternalID, Content: m.Content,
+		At: r.instant(m.At), CreatedAt: now, ExternalID: m.ExternalID, Content: m.Content,
 		Forwarded: m.Forwarded, ReplyToID: m.ReplyTo, Target: m.Target,
-	}
-	if row.At == 0 {
-		row.At = now
 	}
 	if row.Origin == 0 {
 		row.Origin = FromCustomer
@@ -193,9 +212,7 @@ func (c *Conversation) take(m *Message, past bool) {
 		return
 	}
 	c.Status = Open
-	if m.At > c.InboundAt {
-		c.InboundAt = m.At
-	}
+	c.InboundAt = max(c.InboundAt, min(m.At, m.CreatedAt))
 }
 
 // day is the day of a network's instant; clamped says that the instant cannot be true and today stands in for it.
@@ -205,6 +222,15 @@ func (r *receiver) day(at time.Time) (key store.DayKey, clamped bool) {
 		return store.DayKey{Class: store.Default, Day: store.DayOf(now)}, true
 	}
 	return store.DayKey{Class: store.Default, Day: store.DayOf(at)}, false
+}
+
+// instant is a network's instant, or now when that cannot be true: a message from the far future would stay the newest
+// of its conversation, and keep the reply window open, for years.
+func (r *receiver) instant(at time.Time) Instant {
+	if _, clamped := r.day(at); clamped {
+		return InstantOf(r.tx.Now())
+	}
+	return InstantOf(at)
 }
 
 // find returns the message with an external id that is at most ReachBack days older than at.
@@ -223,7 +249,8 @@ func (r *receiver) find(external string, at time.Time) (*Message, bool, error) {
 
 // applyTo lets a reaction, edit or deletion change its message.
 func (r *receiver) applyTo(target *Message, m *InboundMessage) error {
-	target.apply(m.Action, m.Content.Text, InstantOf(m.At), m.Direction)
+	at := r.instant(m.At)
+	target.apply(m.Action, m.Content.Text, at, m.Direction)
 	if err := changeMessage(r.tx, target, r.in); err != nil {
 		return err
 	}
@@ -234,8 +261,8 @@ func (r *receiver) applyTo(target *Message, m *InboundMessage) error {
 	if err != nil {
 		return ignoreMissing(err)
 	}
-	if at := InstantOf(m.At); at > conv.InboundAt && !m.Past {
-		conv.InboundAt = at // a reaction is a user's message to the network's window
+	if !m.Past { // a reaction is a user's message to the network's window
+		conv.InboundAt = max(conv.InboundAt, min(at, InstantOf(r.tx.Now())))
 	}
 	return saveConversation(r.tx, &conv)
 }
@@ -245,16 +272,35 @@ func (m *Message) apply(a Action, text string, at Instant, by Direction) {
 	case ActReact:
 		m.react(Reaction{Emoji: text, At: at}, by == In)
 	case ActEdit:
-		m.Versions = append(m.Versions, Version{Text: m.Content.Text, At: m.At})
-		m.Content.Text = text
+		m.edit(text, at)
 	case ActRevoke:
 		m.RevokedAt = at
 	case ActNone:
 	}
 }
 
-// react keeps one reaction per side: a new one replaces the old one, an empty one removes it.
+// edit gives the message a newer text and keeps the one before. News that was overtaken by a later edit only adds to the
+// earlier texts.
+func (m *Message) edit(text string, at Instant) {
+	old := Version{Text: m.Content.Text, At: max(m.At, m.EditedAt)}
+	if at < m.EditedAt {
+		old = Version{Text: text, At: at}
+	} else {
+		m.Content.Text, m.EditedAt = text, at
+	}
+	m.Versions = append(m.Versions, old)
+	slices.SortStableFunc(m.Versions, func(a, b Version) int { return cmp.Compare(a.At, b.At) })
+}
+
+// react keeps one reaction per side: a new one replaces the old one, an empty one removes it. What the customer did
+// before the newest that is known changes nothing any more.
 func (m *Message) react(n Reaction, customer bool) {
+	if customer {
+		if n.At < m.ReactedAt {
+			return
+		}
+		m.ReactedAt = n.At
+	}
 	kept := m.Reactions[:0:0]
 	for _, old := range m.Reactions {
 		if (old.Agent == 0) != customer {
@@ -291,7 +337,7 @@ func (r *receiver) preference(p *Preference) error {
 	if err != nil {
 		return err
 	}
-	at := InstantOf(p.At)
+	at := r.instant(p.At)
 	if at < c.Consent.MarketingChangedAt || (at == c.Consent.MarketingChangedAt && c.Consent.MarketingStopped == p.Stop) {
 		return nil // older than what is known, or the same again
 	}
@@ -342,7 +388,20 @@ func (r *receiver) receipt(rc *Receipt) error {
 	if m == nil {
 		return r.early(rc)
 	}
+	if old, err := r.overtaken(m, rc); old || err != nil {
+		return err
+	}
 	return r.applyReceipt(m, rc)
+}
+
+// overtaken reports whether the news is about an attempt that failed before a person sent the message again. Only that
+// it got there after all still matters.
+func (r *receiver) overtaken(m *Message, rc *Receipt) (bool, error) {
+	if rc.ExternalID == "" || rc.ExternalID == m.ExternalID || (rc.Status >= StatusDelivered && rc.Status <= StatusPlayed) {
+		return false, nil
+	}
+	_, _, known, err := providerIDs.Get(r.tx, m.ID.DayKey, providerKey(r.in, rc.ExternalID))
+	return known, err
 }
 
 func (r *receiver) subjectOf(rc *Receipt) (*Message, error) {
@@ -365,7 +424,7 @@ func (r *receiver) subjectOf(rc *Receipt) (*Message, error) {
 func (r *receiver) applyReceipt(m *Message, rc *Receipt) error {
 	before := *m
 	m.Status = m.Status.after(rc.Status)
-	at := InstantOf(rc.At)
+	at := r.instant(rc.At)
 	switch rc.Status {
 	case StatusDelivered:
 		m.DeliveredAt = at

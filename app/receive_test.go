@@ -289,3 +289,63 @@ func TestNoticesAndUnreadable(t *testing.T) {
 		t.Errorf("after the replay: %d unreadable", len(us))
 	}
 }
+
+func TestReceiveRecognisesDuplicatesAcrossAClockThatWasWrong(t *testing.T) {
+	for name, jump := range map[string]time.Duration{"set right": 30 * time.Hour, "set back": -30 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			m := text(siti, "wamid.1", "Halo", 0)
+			if m.At = start; jump > 0 {
+				m.At = start.Add(29 * time.Hour)
+			}
+			w.receive(m)
+			w.now = w.now.Add(jump)
+			w.receive(m)
+			if got := w.thread(w.only().ID); len(got) != 1 {
+				t.Fatalf("%d messages, want 1", len(got))
+			}
+		})
+	}
+}
+
+func TestAMessageFromTheFarFutureDoesNotStayTheNewest(t *testing.T) {
+	w := newWorld(t)
+	m := text(siti, "wamid.1", "From the future", 0)
+	m.At = start.AddDate(200, 0, 0)
+	w.receive(m)
+	w.now = w.now.Add(time.Hour)
+	w.receive(text(siti, "wamid.2", "Now", 3600))
+	c := w.only()
+	if c.Last.Content.Text != "Now" || c.Window.After(w.now.Add(24*time.Hour)) {
+		t.Errorf("the last line is %q, the window closes %v", c.Last.Content.Text, c.Window)
+	}
+}
+
+func TestEditsAndReactionsInAnyOrder(t *testing.T) {
+	act := func(id string, a app.Action, what string, second int) app.InboundMessage {
+		m := text(siti, id, what, second)
+		m.Type, m.Action, m.Target = app.TypeEdit, a, "wamid.1"
+		if a == app.ActReact {
+			m.Type = app.TypeReaction
+		}
+		return m
+	}
+	w := newWorld(t)
+	w.now = start.Add(time.Hour)
+	w.receive(text(siti, "wamid.1", "one", 0))
+	w.receive(act("wamid.3", app.ActEdit, "three", 3))
+	w.receive(act("wamid.2", app.ActEdit, "two", 2))
+	w.receive(act("wamid.5", app.ActReact, "", 5))
+	w.receive(act("wamid.4", app.ActReact, "👍", 4))
+	m := w.thread(w.only().ID)[0]
+	if m.Content.Text != "three" || len(m.Reactions) != 0 {
+		t.Errorf("text is %q, reactions are %v", m.Content.Text, m.Reactions)
+	}
+	var versions []string
+	for _, v := range m.Versions {
+		versions = append(versions, v.Text)
+	}
+	if fmt.Sprint(versions) != "[one two]" {
+		t.Errorf("earlier texts are %v", versions)
+	}
+}
