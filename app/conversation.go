@@ -184,9 +184,8 @@ func (d *Desk) Conversations(ctx context.Context, a Actor, q ConversationQuery) 
 			last := rows[len(rows)-1]
 			next = store.Mark{Order: last.Order, ID: uint64(last.ID)}
 		}
-		kinds := map[InboxID]string{}
 		for _, c := range rows {
-			l, err := d.line(tx, c, kinds)
+			l, err := d.line(tx, c)
 			if err != nil {
 				return err
 			}
@@ -204,7 +203,7 @@ func (d *Desk) Conversation(ctx context.Context, a Actor, id ConversationID) (l 
 		if err != nil {
 			return err
 		}
-		l, err = d.line(tx, c, map[InboxID]string{})
+		l, err = d.line(tx, c)
 		return err
 	})
 	return l, err
@@ -273,8 +272,7 @@ func (q *ConversationQuery) selects(c *Conversation, now time.Time) bool {
 }
 
 // line opens what a list shows of a conversation. A message that this transaction cannot see yet is left out.
-// kinds keeps the kinds of inboxes between the lines of a list.
-func (d *Desk) line(tx *store.Tx, c Conversation, kinds map[InboxID]string) (Line, error) {
+func (d *Desk) line(tx *store.Tx, c Conversation) (Line, error) {
 	l := Line{Conversation: c}
 	card, err := contactOf(tx, c.Contact)
 	if err == nil {
@@ -287,14 +285,9 @@ func (d *Desk) line(tx *store.Tx, c Conversation, kinds map[InboxID]string) (Lin
 			return l, err
 		}
 	}
-	kind, known := kinds[c.Inbox]
-	if !known {
-		in, err := inboxOf(tx, c.Inbox)
-		if err != nil {
-			return l, ignoreMissing(err)
-		}
-		kind = in.Kind
-		kinds[c.Inbox] = kind
+	kind, err := d.kindOf(tx, c.Inbox)
+	if err != nil {
+		return l, ignoreMissing(err)
 	}
 	l.Window = d.windowOf(kind, &c)
 	return l, nil
