@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -95,9 +96,6 @@ func (s big) make(b *testing.B) {
 	const batch = 1000
 	var what app.Inbound
 	for i := range s.messages {
-		if i%s.conversations == 0 {
-			b.Logf("%d messages", i)
-		}
 		who := i % s.conversations // everybody writes once, then anybody
 		if i >= s.conversations {
 			who = r.IntN(s.conversations)
@@ -225,9 +223,7 @@ type with struct {
 // RoundTrip sends the request with the headers.
 func (w with) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
-	for k, v := range w.Header {
-		r.Header[k] = v
-	}
+	maps.Copy(r.Header, w.Header)
 	return w.next.RoundTrip(r)
 }
 

@@ -99,7 +99,7 @@ func TestBrowserAxe(t *testing.T) {
 			who.tab.scheme(scheme)
 			for _, l := range who.looks {
 				t.Run(l.name+" "+scheme, func(t *testing.T) {
-					tab := who.tab.in(t)
+					tab := who.tab.reportTo(t)
 					tab.open(s.base + l.path)
 					tab.until("the page", l.ready)
 					tab.until("the fonts", `document.fonts.status === "loaded"`)
@@ -148,7 +148,7 @@ func TestBrowserPhone(t *testing.T) {
 				who.tab.scheme(scheme)
 				for _, l := range who.looks {
 					t.Run(fmt.Sprintf("%s %d %s", l.name, width, scheme), func(t *testing.T) {
-						tab := who.tab.in(t)
+						tab := who.tab.reportTo(t)
 						tab.open(s.base + l.path)
 						tab.until("the page", l.ready)
 						for _, o := range tab.overflow() {

@@ -70,7 +70,9 @@ func (m message) shown() string {
 		word string
 		set  bool
 	}{
-		{"edited", m.Edited}, {"revoked", m.RevokedAt != ""}, {"forwarded", m.Forwarded},
+		{"edited", m.Edited},
+		{"revoked", m.RevokedAt != ""},
+		{"forwarded", m.Forwarded},
 		{"reply", m.ReplyTo != "" && m.ReplyTo != "null"},
 	} {
 		if mark.set {

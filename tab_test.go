@@ -87,7 +87,9 @@ func (b *browser) tab(tb testing.TB, width, height int64) *tab {
 	tb.Helper()
 	ctx, cancel := chromedp.NewContext(b.ctx, chromedp.WithNewBrowserContext())
 	tb.Cleanup(cancel)
-	return newTab(tb, ctx, width, height)
+	t := newTab(ctx, tb)
+	t.size(width, height)
+	return t
 }
 
 // beside opens another page of the same profile.
@@ -95,10 +97,12 @@ func (t *tab) beside(width, height int64) *tab {
 	t.tb.Helper()
 	ctx, cancel := chromedp.NewContext(t.ctx)
 	t.tb.Cleanup(cancel)
-	return newTab(t.tb, ctx, width, height)
+	next := newTab(ctx, t.tb)
+	next.size(width, height)
+	return next
 }
 
-func newTab(tb testing.TB, ctx context.Context, width, height int64) *tab {
+func newTab(ctx context.Context, tb testing.TB) *tab {
 	tb.Helper()
 	t := &tab{tb: tb, ctx: ctx, loads: map[network.RequestID]*fetched{}}
 	if err := chromedp.Listen(ctx, t.hear); err != nil {
@@ -110,7 +114,6 @@ func newTab(tb testing.TB, ctx context.Context, width, height int64) *tab {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	t.size(width, height)
 	return t
 }
 
@@ -334,8 +337,9 @@ func (t *tab) overflow() []string {
 	})()`)
 }
 
-// in returns the tab reporting to a subtest.
-func (t *tab) in(tb testing.TB) *tab {
+// reportTo makes the tab report to a subtest.
+func (t *tab) reportTo(tb testing.TB) *tab {
+	tb.Helper()
 	t.tb = tb
 	return t
 }
