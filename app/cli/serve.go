@@ -86,11 +86,12 @@ func serve(ctx context.Context, o serveOptions, s streams) (err error) {
 	}
 	ctx, cancel := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
 	defer cancel()
+	context.AfterFunc(ctx, cancel) // a second signal ends the process at once
 	log := slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: level}))
 	tuneMemory()
 	ports, err := server.Listen(ctx, o.listen, o.tls, o.simulator)
 	if err != nil {
-		return err
+		return ownPort(ctx, o.data, err)
 	}
 	defer func() { err = errors.Join(err, ports.Close()) }()
 	if o.simulator && o.tls.Mode == server.TLSOff && !ports.Loopback() {
@@ -102,6 +103,18 @@ func serve(ctx context.Context, o serveOptions, s streams) (err error) {
 	}
 	defer func() { err = errors.Join(err, h.close()) }()
 	return h.serve(ctx, o, ports, s.out)
+}
+
+// ownPort says that kith runs already when the port was taken by a server on the same data.
+func ownPort(ctx context.Context, dir string, taken error) error {
+	if !errors.Is(taken, syscall.EADDRINUSE) {
+		return taken
+	}
+	conn, err := dial(ctx, dir)
+	if err != nil {
+		return taken
+	}
+	return errors.Join(fmt.Errorf("%w: another kith serves %s and has the port", store.ErrLocked, dir), conn.Close())
 }
 
 // serve wires the loops together and waits for them.
