@@ -34,12 +34,8 @@ var pastStatuses = map[string]app.Status{
 func (r *reader) history() {
 	for _, raw := range r.v.History {
 		var w struct {
-			Threads []struct {
-				ID       text              `json:"id"`
-				UserID   text              `json:"user_id"`
-				Messages []json.RawMessage `json:"messages"`
-			} `json:"threads"`
-			Errors []wireError `json:"errors"`
+			Threads []wireThread `json:"threads"`
+			Errors  []wireError  `json:"errors"`
 		}
 		if json.Unmarshal(raw, &w) != nil {
 			r.lost("A part of the history has an unknown form.", raw)
@@ -51,9 +47,11 @@ func (r *reader) history() {
 		}
 		for _, t := range w.Threads {
 			p := r.person(t.UserID, "", t.ID)
+			r.thread = &t
 			for _, m := range t.Messages {
 				r.past(m, p)
 			}
+			r.thread = nil
 		}
 	}
 	for _, m := range r.v.Messages {

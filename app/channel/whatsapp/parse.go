@@ -14,6 +14,9 @@ import (
 	"kith/app/channel"
 )
 
+// webhookObject is what every webhook of WhatsApp says it is about.
+const webhookObject = "whatsapp_business_account"
+
 // MaxBody is the largest webhook that is read. Meta sends at most 3 MB.
 const MaxBody = 4 << 20
 
@@ -50,7 +53,7 @@ func readBody(body []byte) (wireBody, error) {
 	if err := json.Unmarshal(body, &b); err != nil {
 		return b, fmt.Errorf("not a WhatsApp webhook: %w", channel.ErrBody)
 	}
-	if b.Object != "whatsapp_business_account" {
+	if b.Object != webhookObject {
 		return b, fmt.Errorf("its object is not whatsapp_business_account: %w", channel.ErrBody)
 	}
 	return b, nil
@@ -130,6 +133,8 @@ type reader struct {
 	field string
 	raw   json.RawMessage
 	v     wireValue
+	// thread is whose part of the history is read.
+	thread *wireThread
 }
 
 // change reads the change by its field. Fields about the account become notices.
@@ -170,8 +175,8 @@ func (v *wireValue) empty() bool {
 }
 
 // lost keeps what could not be read, with a reason that holds nothing of what the customer wrote.
-func (r *reader) lost(reason string, raw []byte) {
-	r.in.Unreadable = append(r.in.Unreadable, app.Unread{Reason: reason, Raw: slices.Clone(raw)})
+func (r *reader) lost(reason string, raw json.RawMessage) {
+	r.in.Unreadable = append(r.in.Unreadable, app.Unread{Reason: reason, Raw: r.alone(raw)})
 }
 
 // messages reads the field "messages": messages and statuses.

@@ -48,6 +48,13 @@ type wireValue struct {
 	Errors      []wireError       `json:"errors"`
 }
 
+// wireThread is what was written with one customer before the number was connected.
+type wireThread struct {
+	ID       text              `json:"id"`
+	UserID   text              `json:"user_id"`
+	Messages []json.RawMessage `json:"messages"`
+}
+
 type wireContact struct {
 	Profile struct {
 		Name     text `json:"name"`
