@@ -126,7 +126,7 @@ func TestChannel(t *testing.T) {
 			"waba_id":         with(whatsapp.SettingWABA, "../me"),
 			"app_secret":      with(whatsapp.SettingAppSecret, "good-secret-1\nbad secret"),
 			"access_token":    with(whatsapp.SettingAccessToken, "a token\r\nX-Header: 1"),
-			"verify_token":    with(whatsapp.SettingVerifyToken, "short"),
+			"verify_token":    with(whatsapp.SettingVerifyToken, "two words"),
 			"api_version":     with(whatsapp.SettingAPIVersion, "25"),
 			"api_base":        with(whatsapp.SettingAPIBase, "graph.facebook.com"),
 			"api_base1":       with(whatsapp.SettingAPIBase, "https://user:pass@graph.facebook.com"),
