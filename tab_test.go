@@ -356,3 +356,21 @@ func (t *tab) unmoved(what string) {
 		t.tb.Errorf("%s: the page was loaded anew", what)
 	}
 }
+
+// expect lets complaints with one of the words pass from now on.
+func (t *tab) expect(words ...string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.expected = append(t.expected, words...)
+}
+
+// signIn signs the owner of the tests in.
+func (t *tab) signIn(s *server) {
+	t.tb.Helper()
+	t.open(s.base + "/inbox")
+	t.until("to be asked to sign in", `location.pathname === "/sign-in"`)
+	t.fill(`input[name="email"]`, ownerEmail)
+	t.fill(`input[name="password"]`, ownerPassword)
+	t.click(`form.signin button[type="submit"]`)
+	t.until("the inbox", `location.pathname === "/inbox" && document.querySelector("#convs")`)
+}
