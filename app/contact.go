@@ -4,6 +4,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -262,7 +263,7 @@ func (c *Contact) setAddresses(tx *store.Tx, kind IdentityKind, values []string,
 	for _, v := range values {
 		n, err := normal(v)
 		if err != nil {
-			return err
+			return ofField(err, field)
 		}
 		owner, taken, err := identities.Get(tx, string(kind), n)
 		if err != nil {
@@ -292,6 +293,17 @@ func (c *Contact) setAddresses(tx *store.Tx, kind IdentityKind, values []string,
 	}
 	*list = next
 	return nil
+}
+
+// ofField says that a value of the list of that name is wrong.
+func ofField(err error, field string) error {
+	p, ok := errors.AsType[*Problem](err)
+	if !ok {
+		return err
+	}
+	own := *p
+	own.Field = field
+	return &own
 }
 
 func (c *Contact) matches(prefix string) bool {

@@ -46,6 +46,7 @@ func (r *receiver) notice(n *Notice) error {
 		return err
 	}
 	row := &InboxNotice{Inbox: r.in, Notice: *n}
+	row.Notice.At = r.instant(n.At).Time() // not every kind tells when it happened
 	if err := notices.Put(r.tx, store.Ref{DayKey: key, Group: uint64(r.in), Seq: id}, row); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -207,6 +208,9 @@ func (d *Desk) fill(m *Message, kind string, draft *Draft) error {
 		}
 		return nil
 	case draft.Location != nil:
+		if l := draft.Location; math.Abs(l.Latitude) > 90 || math.Abs(l.Longitude) > 180 {
+			return invalid("location", "problem.location", "A latitude is from -90 to 90, a longitude from -180 to 180.")
+		}
 		m.Type, m.Content.Location = TypeLocation, draft.Location
 		return nil
 	case strings.TrimSpace(text) == "":

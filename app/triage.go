@@ -50,7 +50,12 @@ func (ch *ConversationChange) apply(tx *store.Tx, c *Conversation) error {
 			return invalid("labels", "problem.label_missing", "This label does not exist.")
 		}
 	}
-	c.Labels = slices.Clone(ch.Labels)
+	c.Labels = []uint32{}
+	for _, l := range ch.Labels {
+		if !slices.Contains(c.Labels, l) {
+			c.Labels = append(c.Labels, l)
+		}
+	}
 	return nil
 }
 

@@ -85,8 +85,8 @@ func (x *API) routes() []route {
 // known asks for a key before anything else.
 func (x *API) known(next handler) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		bearer, ok := strings.CutPrefix(c.Request().Header.Get(echo.HeaderAuthorization), "Bearer ")
-		if !ok {
+		scheme, bearer, _ := strings.Cut(c.Request().Header.Get(echo.HeaderAuthorization), " ")
+		if !strings.EqualFold(scheme, "Bearer") {
 			return auth.ErrUnauthenticated
 		}
 		a, err := x.auth.Key(c.Request().Context(), strings.TrimSpace(bearer))

@@ -301,7 +301,7 @@ func TestBadRequestsNameWhatIsWrong(t *testing.T) {
 		{"POST", "/api/v1/contacts", `{"nam":"x"}`, 400, "malformed", "nam"},
 		{"POST", "/api/v1/contacts", `{"name":5}`, 400, "malformed", "name"},
 		{"POST", "/api/v1/contacts", `{}`, 422, "invalid", "name"},
-		{"POST", "/api/v1/contacts", `{"phones":["call me"]}`, 422, "invalid", "phone"},
+		{"POST", "/api/v1/contacts", `{"phones":["call me"]}`, 422, "invalid", "phones"},
 		{"PATCH", conv, `{"status":"closed"}`, 422, "invalid", "status"},
 		{"PATCH", conv, `{"assignee":"4000000"}`, 422, "invalid", "assignee"},
 		{"PATCH", "/api/v1/conversations/99999", `{"labels":["new"]}`, 404, "not_found", ""},
@@ -424,4 +424,38 @@ func TestReplayAnswers(t *testing.T) {
 	if f := want[fault](s, 500, "POST", path, ""); strings.Contains(f.Error.Message, "nobody") {
 		t.Errorf("an inner error reaches the caller: %+v", f)
 	}
+}
+
+func TestSmallMercies(t *testing.T) {
+	s := newSite(t)
+	path := "/api/v1/conversations/" + itoa(s.Threads[apptest.Kinds])
+	t.Run("a label given twice is one", func(t *testing.T) {
+		got := want[struct{ Labels []string }](s, http.StatusOK, "PATCH", path, `{"labels":["twice"," twice ","twice"]}`)
+		if len(got.Labels) != 1 {
+			t.Errorf("labels are %q", got.Labels)
+		}
+	})
+	t.Run("the scheme of the key in any case", func(t *testing.T) {
+		want[page](s, http.StatusOK, "GET", "/api/v1/labels", "", "Authorization", "bearer "+s.key)
+	})
+	t.Run("unassigned is none", func(t *testing.T) {
+		a := want[page](s, http.StatusOK, "GET", "/api/v1/conversations?assignee=none", "")
+		b := want[page](s, http.StatusOK, "GET", "/api/v1/conversations?assignee=unassigned", "")
+		if len(a.Data) == 0 || len(a.Data) != len(b.Data) {
+			t.Errorf("%d and %d conversations", len(a.Data), len(b.Data))
+		}
+	})
+	t.Run("a wrong address names its list", func(t *testing.T) {
+		for body, field := range map[string]string{`{"phones":["abc"]}`: "phones", `{"emails":["abc"]}`: "emails"} {
+			if got := want[fault](s, http.StatusUnprocessableEntity, "POST", "/api/v1/contacts", body); got.Error.Field != field {
+				t.Errorf("field is %q, want %q", got.Error.Field, field)
+			}
+		}
+	})
+	t.Run("a place is on this planet", func(t *testing.T) {
+		body := `{"location":{"latitude":200,"longitude":5}}`
+		if got := want[fault](s, http.StatusUnprocessableEntity, "POST", path+"/messages", body); got.Error.Field != "location" {
+			t.Errorf("field is %q", got.Error.Field)
+		}
+	})
 }

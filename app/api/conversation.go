@@ -134,7 +134,7 @@ func conversationQuery(c echo.Context) (q app.ConversationQuery, err error) {
 		return q, err
 	}
 	q.Inbox, q.Contact = app.InboxID(inbox), app.ContactID(contact)
-	if c.QueryParam("assignee") == "none" {
+	if who := c.QueryParam("assignee"); who == "none" || who == "unassigned" {
 		q.Assignee = new(app.AgentID)
 		return q, nil
 	}
