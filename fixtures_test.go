@@ -3,8 +3,11 @@
 package main_test
 
 import (
+	"compress/gzip"
 	"encoding/json"
 	"fmt"
+	"html"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -130,6 +133,7 @@ func TestFixtures(t *testing.T) {
 		mustDeliver(t, s, inboxes[name], files[name])
 	}
 	a := s.api()
+	signedIn := s.browserless()
 	for _, name := range sortedKeys(files) {
 		want, listed := fixtures[name]
 		t.Run(name+": "+strings.Join(want, "; "), func(t *testing.T) {
@@ -142,6 +146,7 @@ func TestFixtures(t *testing.T) {
 				t.Errorf("shown otherwise (-want +got):\n%s", diff)
 			}
 			once(t, a, inboxes[name], files[name])
+			onPages(t, a, signedIn, inboxes[name])
 		})
 	}
 }
@@ -281,6 +286,42 @@ func once(t *testing.T, a *api, in hook, body []byte) {
 			t.Errorf("%s is there %d times", id, n)
 		}
 	}
+}
+
+// onPages checks that the page of each conversation can be drawn and holds the words of its messages.
+func onPages(t *testing.T, a *api, signedIn *http.Client, in hook) {
+	t.Helper()
+	for _, c := range list[conversation](a, "/api/v1/conversations?inbox="+in.ID.String()) {
+		page := read(t, signedIn, a.base+"/inbox/"+string(c.ID))
+		for _, m := range list[message](a, "/api/v1/conversations/"+string(c.ID)+"/messages") {
+			words, _, _ := strings.Cut(m.Text, "http") // addresses become links
+			told := m.Type == "system" || m.Type == "unsupported" || m.RevokedAt != ""
+			if words = strings.TrimSpace(words); !told && !strings.Contains(page, html.EscapeString(words)) {
+				t.Errorf("the page of conversation %s does not show %q", c.ID, words)
+			}
+		}
+	}
+}
+
+// read returns a page, unpacked.
+func read(t *testing.T, client *http.Client, address string) string {
+	t.Helper()
+	res, err := client.Get(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var r io.Reader = res.Body
+	if res.Header.Get("Content-Encoding") == "gzip" {
+		if r, err = gzip.NewReader(res.Body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := io.ReadAll(r)
+	if err != nil || res.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %s, %v", address, res.Status, err)
+	}
+	return string(text)
 }
 
 // wire is the part of a webhook that names messages.
