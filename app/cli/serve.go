@@ -8,8 +8,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os/signal"
-	"strings"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sync/errgroup"
@@ -72,7 +73,8 @@ func (o *serveOptions) check() (slog.Level, error) {
 			o.listen = "127.0.0.1:8480"
 		}
 	}
-	if !strings.Contains(o.listen, ":") {
+	_, port, err := net.SplitHostPort(o.listen)
+	if _, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil {
 		return level, usage("--listen is HOST:PORT such as 127.0.0.1:8480, not %q", o.listen)
 	}
 	return level, o.tls.Check()
