@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"syscall"
 
 	"kith/app"
 	"kith/store"
@@ -211,6 +212,7 @@ var codes = []struct {
 	{store.ErrUnavailable, exitPermission},
 	{app.ErrInvalid, exitUsage},
 	{os.ErrPermission, exitPermission},
+	{syscall.ENOTDIR, exitPermission},
 }
 
 func codeOf(err error) int {
