@@ -179,14 +179,14 @@ func BenchmarkOpenConversation(b *testing.B) {
 	ids := conversationIDs(b, a)
 	pick := func() string { return ids[rand.IntN(len(ids))] }
 	b.Run("api", func(b *testing.B) {
-		timed(b, a.client(), func() string { return s.base + "/api/v1/conversations/" + pick() + "/messages?limit=50" })
+		timed(b, s, a.client(), func() string { return s.base + "/api/v1/conversations/" + pick() + "/messages?limit=50" })
 	})
 	signedIn := s.browserless()
 	b.Run("page", func(b *testing.B) {
-		timed(b, signedIn, func() string { return s.base + "/inbox/" + pick() })
+		timed(b, s, signedIn, func() string { return s.base + "/inbox/" + pick() })
 	})
 	b.Run("click", func(b *testing.B) {
-		timed(b, clicking(signedIn, "panes"), func() string { return s.base + "/inbox/" + pick() })
+		timed(b, s, clicking(signedIn, "panes"), func() string { return s.base + "/inbox/" + pick() })
 	})
 }
 
@@ -194,14 +194,14 @@ func BenchmarkOpenConversation(b *testing.B) {
 func BenchmarkInboxList(b *testing.B) {
 	s := serve(b, openBig(b).dir)
 	b.Run("api", func(b *testing.B) {
-		timed(b, s.api().client(), func() string { return s.base + "/api/v1/conversations?status=open&limit=50" })
+		timed(b, s, s.api().client(), func() string { return s.base + "/api/v1/conversations?status=open&limit=50" })
 	})
 	signedIn := s.browserless()
 	b.Run("page", func(b *testing.B) {
-		timed(b, signedIn, func() string { return s.base + "/inbox" })
+		timed(b, s, signedIn, func() string { return s.base + "/inbox" })
 	})
 	b.Run("click", func(b *testing.B) {
-		timed(b, clicking(signedIn, "list"), func() string { return s.base + "/inbox?view=unassigned" })
+		timed(b, s, clicking(signedIn, "list"), func() string { return s.base + "/inbox?view=unassigned" })
 	})
 }
 
@@ -244,7 +244,7 @@ func clicking(c *http.Client, target string) *http.Client {
 }
 
 // timed requests an address after the other and prints the spread of the times to the last byte.
-func timed(b *testing.B, client *http.Client, address func() string) {
+func timed(b *testing.B, s *server, client *http.Client, address func() string) {
 	b.Helper()
 	var took []time.Duration
 	size := 0
@@ -265,5 +265,8 @@ func timed(b *testing.B, client *http.Client, address func() string) {
 	b.ReportMetric(quantile(took, 0.50), "p50-ms")
 	b.ReportMetric(quantile(took, 0.95), "p95-ms")
 	b.ReportMetric(float64(size)/1024, "KiB")
+	if kib, ok := s.status("VmRSS"); ok {
+		b.ReportMetric(float64(kib)/1024, "rss-MiB")
+	}
 	b.ReportMetric(0, "ns/op")
 }

@@ -83,7 +83,7 @@ func TestPlantedWords(t *testing.T) {
 
 	plantWebhooks(t, s, in, image)
 	plantByAPI(t, a, in)
-	wait(t, 20*time.Second, "files to be fetched and replies to be sent", func() bool {
+	wait(t, patience, "files to be fetched and replies to be sent", func() bool {
 		sent, _ := g.counts()
 		return sent >= 3 && waiting(a, in) == 0
 	})
@@ -297,7 +297,7 @@ func plantByAPI(t *testing.T, a *api, in hook) {
 	a.post(path, map[string]any{"text": p["reply"]}, nil)
 	large := strings.Repeat("%PDF-1.4 "+p["content of an upload"]+" ", 1_200_000) // more than servers keep in memory
 	a.upload(path, p["name of an upload"], "application/pdf", strings.NewReader(large))
-	wait(t, 20*time.Second, "the templates of the inbox", func() bool {
+	wait(t, patience, "the templates of the inbox", func() bool {
 		status, text := a.call(http.MethodPost, path, map[string]any{"template": map[string]any{
 			"name": plantedTemplate, "language": "en", "body": []any{map[string]string{"value": p["variable of a template"]}},
 		}})

@@ -25,6 +25,9 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
+// patience is how long a page may take for one thing on a machine that does much else.
+const patience = 60 * time.Second
+
 // browser is one Chromium without a window.
 type browser struct {
 	tb  testing.TB
@@ -168,7 +171,7 @@ func (t *tab) calm(where string) {
 
 func (t *tab) do(what string, actions ...chromedp.Action[chromedp.Void]) {
 	t.tb.Helper()
-	ctx, cancel := context.WithTimeout(t.ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.ctx, patience)
 	defer cancel()
 	if err := chromedp.Do(ctx, actions...); err != nil {
 		t.fail(what, err)
@@ -178,7 +181,9 @@ func (t *tab) do(what string, actions ...chromedp.Action[chromedp.Void]) {
 // fail ends the test with what the page shows.
 func (t *tab) fail(what string, err error) {
 	t.tb.Helper()
-	text, _ := chromedp.Run(t.ctx, chromedp.Evaluate[string](`location.href + "\n" + document.body.innerText.slice(0, 1500)`))
+	ctx, cancel := context.WithTimeout(t.ctx, 10*time.Second)
+	defer cancel()
+	text, _ := chromedp.Run(ctx, chromedp.Evaluate[string](`location.href + "\n" + document.body.innerText.slice(0, 1500)`))
 	t.shot("failed-" + strings.ReplaceAll(t.tb.Name(), "/", "-"))
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -207,7 +212,7 @@ func (t *tab) choose(css string, files ...string) {
 // eval returns the value of an expression in the page.
 func eval[T any](t *tab, expression string, options ...chromedp.EvaluateOption) T {
 	t.tb.Helper()
-	ctx, cancel := context.WithTimeout(t.ctx, 60*time.Second)
+	ctx, cancel := context.WithTimeout(t.ctx, patience)
 	defer cancel()
 	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, options...))
 	if err != nil {
@@ -219,18 +224,20 @@ func eval[T any](t *tab, expression string, options ...chromedp.EvaluateOption) 
 // until waits for an expression to become true; it may navigate meanwhile.
 func (t *tab) until(what, expression string) {
 	t.tb.Helper()
-	late := time.Now().Add(20 * time.Second)
+	ctx, cancel := context.WithTimeout(t.ctx, patience)
+	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		yes, err := chromedp.Run(t.ctx, chromedp.Evaluate[bool]("!!("+expression+")"))
+		yes, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("!!("+expression+")"))
 		if err == nil && yes {
 			return
 		}
-		if time.Now().After(late) {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
 			t.fail("waiting for "+what, err)
 		}
-		<-tick.C
 	}
 }
 
@@ -275,7 +282,9 @@ func (t *tab) shot(name string) {
 	if dir == "" {
 		return
 	}
-	png, err := chromedp.Run(t.ctx, chromedp.CaptureScreenshot())
+	ctx, cancel := context.WithTimeout(t.ctx, 20*time.Second)
+	defer cancel()
+	png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
 	if err == nil {
 		err = os.MkdirAll(dir, 0o755)
 	}
