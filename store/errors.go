@@ -48,6 +48,8 @@ func filing(doing, path string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return fmt.Errorf("%w: %s %s: %w; give the user that runs kith read and write access to it", ErrPermission, doing, path, err)
+	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ENAMETOOLONG), errors.Is(err, syscall.ELOOP):
+		return fmt.Errorf("%w: %s %s: %w; name a directory that can be one", ErrPermission, doing, path, err)
 	case isFull(err):
 		return fmt.Errorf("%w: %s %s: %w; free some space on that disk", ErrFull, doing, path, err)
 	default:

@@ -62,6 +62,9 @@ func (f *flags) read(args []string) error {
 	if f.set.NArg() > 0 {
 		return usage("%q is one word too many. See: kith help %s", f.set.Arg(0), f.name)
 	}
+	if data := f.set.Lookup("data"); data != nil && data.Value.String() == "" {
+		return usage("--data is empty; name the data directory")
+	}
 	for _, name := range f.required {
 		if f.set.Lookup(name).Value.String() == "" {
 			return usage("--%s is missing. See: kith help %s", name, f.name)
