@@ -235,6 +235,7 @@ func TestSeenTellsTheNetwork(t *testing.T) {
 
 func TestLateNewsOfAnEarlierAttempt(t *testing.T) {
 	failedOnce := func(t *testing.T) (*world, app.MessageID) {
+		t.Helper()
 		w := newWorld(t)
 		w.receive(text(siti, "wamid.in", "Halo", 0))
 		m := w.reply(w.only().ID, "x")

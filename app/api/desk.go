@@ -3,9 +3,6 @@
 package api
 
 import (
-	"net/http"
-	"strings"
-
 	"github.com/labstack/echo/v4"
 
 	"kith/app"
@@ -52,37 +49,4 @@ func (x *API) listAgents(c echo.Context, _ app.Actor) error {
 		}
 	}
 	return answerList(c, out, "")
-}
-
-// searchJSON is what a search found. Messages are not searched yet: the list is there so that its place is known.
-type searchJSON struct {
-	Contacts []contactJSON `json:"contacts"`
-	Messages []messageJSON `json:"messages"`
-}
-
-// search finds contacts by phone number, e-mail address or the beginning of any word of their name.
-func (x *API) search(c echo.Context, a app.Actor) error {
-	limit, err := limitOf(c)
-	if err != nil {
-		return err
-	}
-	text := strings.TrimSpace(c.QueryParam("q"))
-	if text == "" {
-		return invalid("q", "problem.search_empty", "Say what to look for as q.")
-	}
-	q := app.ContactQuery{Prefix: text, Limit: limit}
-	if strings.Contains(text, "@") {
-		q = app.ContactQuery{Email: text, Limit: limit}
-	} else if _, err := app.NormalPhone(text); err == nil {
-		q = app.ContactQuery{Phone: text, Limit: limit}
-	}
-	found, _, err := x.desk.Contacts(c.Request().Context(), a, q)
-	if err != nil {
-		return err
-	}
-	out := searchJSON{Contacts: make([]contactJSON, len(found)), Messages: []messageJSON{}}
-	for i := range found {
-		out.Contacts[i] = contactOf(&found[i])
-	}
-	return c.JSON(http.StatusOK, map[string]searchJSON{"data": out})
 }
