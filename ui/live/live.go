@@ -39,8 +39,8 @@ type Stream struct {
 	Desk Desk
 	// Beat is the time between two heartbeats; 0 means 15 s.
 	Beat time.Duration
-	// Still returns an error when the person behind the request may not see events any more. It is asked before every
-	// heartbeat; nil is never asked.
+	// Still returns an error when the person behind the request may not see events any more. It is asked all the time,
+	// and before news is told; nil is never asked.
 	Still func(c echo.Context) error
 }
 
@@ -50,6 +50,9 @@ const (
 	// batch is how many events are read at once; far is how many make a page fetch everything instead.
 	batch = 500
 	far   = 2000
+	// look is the time between two questions whether the person is still signed in: who signs out, or is signed out by
+	// somebody else, is told nothing two seconds later.
+	look = 1500 * time.Millisecond
 	// slow is how long a browser may take to accept a message.
 	slow = 20 * time.Second
 )
@@ -105,6 +108,8 @@ func refresh(seq uint64) string {
 func (s *Stream) follow(c echo.Context, w *writer, after uint64) {
 	beat := time.NewTicker(s.beat())
 	defer beat.Stop()
+	looks := time.NewTicker(min(look, s.beat()))
+	defer looks.Stop()
 	ctx := c.Request().Context()
 	for {
 		news := s.Desk.Watch()
@@ -112,24 +117,25 @@ func (s *Stream) follow(c echo.Context, w *writer, after uint64) {
 		if err != nil {
 			return
 		}
-		if after = next; !s.wait(c, w, news, beat.C) {
+		if after = next; !s.wait(c, w, news, beat.C, looks.C) {
 			return
 		}
 	}
 }
 
 // wait returns true when there is news, false when the stream ends.
-func (s *Stream) wait(c echo.Context, w *writer, news <-chan struct{}, beat <-chan time.Time) bool {
+func (s *Stream) wait(c echo.Context, w *writer, news <-chan struct{}, beat, looks <-chan time.Time) bool {
 	done := c.Request().Context().Done()
 	for {
 		select {
 		case <-done:
 			return false
-		case <-beat:
-			if s.Still != nil && s.Still(c) != nil {
+		case <-looks:
+			if !s.still(c) {
 				return false
 			}
-			if w.write(": beat\n\n") != nil {
+		case <-beat:
+			if !s.still(c) || w.write(": beat\n\n") != nil {
 				return false
 			}
 		case <-news:
@@ -137,11 +143,13 @@ func (s *Stream) wait(c echo.Context, w *writer, news <-chan struct{}, beat <-ch
 			case <-done:
 				return false
 			case <-time.After(pause):
-				return true
+				return s.still(c)
 			}
 		}
 	}
 }
+
+func (s *Stream) still(c echo.Context) bool { return s.Still == nil || s.Still(c) == nil }
 
 // tell writes what happened after seq and returns the newest event told.
 func (s *Stream) tell(ctx context.Context, w *writer, seq uint64) (uint64, error) {

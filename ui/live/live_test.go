@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -232,5 +233,30 @@ func TestManyStreams(t *testing.T) {
 		case <-deadline:
 			t.Fatalf("%d goroutines are left of %d", runtime.NumGoroutine(), before)
 		}
+	}
+}
+
+// TestSignedOutIsToldNothing: who was signed out hears of nothing that happens later, and the stream ends within two
+// seconds also when nothing happens.
+func TestSignedOutIsToldNothing(t *testing.T) {
+	var out atomic.Bool
+	b := newBench(t, live.Stream{Beat: time.Hour, Still: func(echo.Context) error {
+		if out.Load() {
+			return errors.New("signed out")
+		}
+		return nil
+	}})
+	sc := b.listen(t.Context(), "", "")
+	for sc.Scan() && sc.Text() != "retry: 1000" { //nolint:revive // waits for the beginning
+	}
+	out.Store(true)
+	began := time.Now()
+	for sc.Scan() {
+		if sc.Text() != "" {
+			t.Errorf("told %q", sc.Text())
+		}
+	}
+	if took := time.Since(began); sc.Err() != nil || took > 2*time.Second {
+		t.Errorf("the stream ended after %v, %v", took, sc.Err())
 	}
 }
