@@ -150,7 +150,19 @@ func TestContacts(t *testing.T) {
 			t.Errorf("%+v finds %+v, %v", q, got, err)
 		}
 	}
+	renamed := "Dewi Anggraini"
+	_, err = w.desk.ChangeContact(w.ctx(), w.agent, c.ID, app.ContactInput{Name: &renamed})
+	w.must(err)
+	for prefix, want := range map[string]int{"les": 0, "ANG": 1, "ewi": 0} {
+		got, _, err := w.desk.Contacts(w.ctx(), w.agent, app.ContactQuery{Prefix: prefix, Limit: 10})
+		if err != nil || len(got) != want {
+			t.Errorf("after the new name %q finds %d, want %d, %v", prefix, len(got), want, err)
+		}
+	}
 	w.must(w.desk.EraseContact(w.ctx(), w.agent, c.ID))
+	if got, _, _ := w.desk.Contacts(w.ctx(), w.agent, app.ContactQuery{Prefix: "ang", Limit: 10}); len(got) != 0 {
+		t.Errorf("an erased contact is found by its name: %+v", got)
+	}
 	if _, err := w.desk.Contact(w.ctx(), w.agent, c.ID); !errors.Is(err, app.ErrNotFound) {
 		t.Errorf("an erased contact: %v", err)
 	}

@@ -21,6 +21,7 @@ type Desk struct {
 	rules   map[string]Rules
 	log     *slog.Logger
 	inboxes inboxCache
+	names   nameIndex
 }
 
 // Rules are what a kind of inbox allows to be written; the channel declares them.

@@ -165,8 +165,12 @@ func (d *Desk) Contacts(ctx context.Context, a Actor, q ContactQuery) (list []Co
 			list, err = contactsByAddress(tx, q)
 			return err
 		}
+		if q.Prefix != "" {
+			list, more, err = d.contactsByName(tx, q)
+			return err
+		}
 		return contacts.Every(tx, q.After, func(s store.Subject, _ uint64, c *Contact) error {
-			if c.MergedInto != 0 || !c.matches(q.Prefix) {
+			if c.MergedInto != 0 {
 				return nil
 			}
 			if len(list) == q.Limit {
@@ -200,6 +204,7 @@ func (d *Desk) EraseContact(ctx context.Context, actor Actor, id ContactID) erro
 		if err := d.db.Erase(ctx, s); err != nil {
 			return err
 		}
+		d.names.forget(s)
 	}
 	return nil
 }
@@ -306,12 +311,20 @@ func ofField(err error, field string) error {
 	return &own
 }
 
-func (c *Contact) matches(prefix string) bool {
-	if prefix == "" {
-		return true
-	}
-	name, prefix := strings.ToLower(c.DisplayName()), strings.ToLower(prefix)
-	return strings.HasPrefix(name, prefix) || strings.Contains(name, " "+prefix)
+func (d *Desk) contactsByName(tx *store.Tx, q ContactQuery) (list []Contact, more bool, err error) {
+	err = d.names.find(tx, q.Prefix, q.After, func(id ContactID) (bool, error) {
+		if more = len(list) == q.Limit; more {
+			return false, nil
+		}
+		c, err := contacts.Get(tx, id, 0)
+		if err != nil {
+			return true, ignoreMissing(err) // erased meanwhile
+		}
+		c.ID = id
+		list = append(list, *c)
+		return true, nil
+	})
+	return list, more, err
 }
 
 func contactsByAddress(tx *store.Tx, q ContactQuery) ([]Contact, error) {
