@@ -65,9 +65,9 @@ func each[T any](list []T, fn func(*T) error) error {
 
 // message stores a message once; one that acts upon an earlier message changes that one.
 func (r *receiver) message(m *InboundMessage) error {
-	key, clamped := r.day(m.At)
+	key, _ := r.day(m.At)
 	ident := providerKey(r.in, m.ExternalID)
-	if dup, err := r.seen(key, clamped, ident, m.At); dup || err != nil {
+	if dup, err := r.seen(ident, m); dup || err != nil {
 		return err
 	}
 	if m.Action != ActNone && m.Target != "" {
@@ -76,25 +76,46 @@ func (r *receiver) message(m *InboundMessage) error {
 			return err
 		}
 		if ok {
-			if err := r.applyTo(target, m); err != nil {
-				return err
-			}
-			return r.know(key, ident, m, target.ID)
+			return r.act(key, target, m)
 		}
 	}
 	return r.insert(key, ident, m)
 }
 
+// act lets the message change its target, once. Its own id leads to no message: news about it is not about the target.
+func (r *receiver) act(key store.DayKey, target *Message, m *InboundMessage) error {
+	ident := providerKey(r.in, "act:"+m.ExternalID)
+	if dup, err := r.seen(ident, m); dup || err != nil {
+		return err
+	}
+	if err := r.applyTo(target, m); err != nil {
+		return err
+	}
+	return r.know(key, ident, m, target.ID)
+}
+
+// Networks repeat a message for days, and repeat its time with it. What is older than longAgo and not told as history
+// was recorded and is played back: its id is looked for on all days of the last years.
+const (
+	longAgo  = 90 * 24 * time.Hour
+	lookBack = 1500
+)
+
 // seen reports whether the message was received before. A message whose time cannot be true is kept under the day it
 // came, so its duplicates are looked for on the days before as well.
-func (r *receiver) seen(key store.DayKey, clamped bool, ident string, at time.Time) (bool, error) {
+func (r *receiver) seen(ident string, m *InboundMessage) (bool, error) {
+	key, clamped := r.day(m.At)
 	if clamped {
-		if _, ok, err := providerIDs.Find(r.tx, key.Class, key.Day, 8, ident); ok || err != nil || !r.ahead(at) {
+		if _, ok, err := providerIDs.Find(r.tx, key.Class, key.Day, 8, ident); ok || err != nil || !r.ahead(m.At) {
 			return ok, err
 		}
-		key.Day = store.DayOf(at)
+		key.Day = store.DayOf(m.At)
 	}
 	_, _, ok, err := providerIDs.Get(r.tx, key, ident)
+	if ok || err != nil || clamped || m.Past || r.tx.Now().Sub(m.At) < longAgo {
+		return ok, err
+	}
+	_, ok, err = providerIDs.Find(r.tx, key.Class, store.DayOf(r.tx.Now()), lookBack, ident)
 	return ok, err
 }
 

@@ -349,3 +349,29 @@ func TestEditsAndReactionsInAnyOrder(t *testing.T) {
 		t.Errorf("earlier texts are %v", versions)
 	}
 }
+
+func TestAnIdIsOneMessageWheneverItWasWritten(t *testing.T) {
+	w := newWorld(t)
+	for _, days := range []int{-600, -500, -600, -400} {
+		m := text(siti, "wamid.1", "Recorded", 0)
+		m.At = start.AddDate(0, 0, days)
+		w.receive(m)
+	}
+	if got := w.thread(w.only().ID); len(got) != 1 {
+		t.Fatalf("%d messages, want 1", len(got))
+	}
+}
+
+func TestNewsOfAReactionIsNotNewsOfItsMessage(t *testing.T) {
+	w := newWorld(t)
+	w.receive(text(siti, "wamid.in", "Halo", 0))
+	m := w.reply(w.only().ID, "x")
+	w.must(w.desk.Settle(w.ctx(), w.attempt().Job, app.Outcome{Sent: true, ExternalID: "wamid.out"}))
+	like := text(siti, "wamid.like", "👍", 1)
+	like.Type, like.Action, like.Target = app.TypeReaction, app.ActReact, "wamid.out"
+	w.receive(like, like)
+	w.receipt(app.Receipt{ExternalID: "wamid.like", Status: app.StatusFailed, At: start})
+	if got := w.message(m.ID); got.Status != app.StatusSent || len(got.Reactions) != 1 {
+		t.Errorf("message is %+v", got)
+	}
+}
