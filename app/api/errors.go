@@ -86,7 +86,7 @@ var others = []struct {
 }{
 	{auth.ErrUnauthenticated, Fault{Status: http.StatusUnauthorized, Code: "unauthenticated", Message: "Send a valid API key as \"Authorization: Bearer KEY\"."}},
 	{ingress.ErrUnknownInbox, Fault{Status: http.StatusNotFound, Code: "not_found", Message: "No inbox of this kind has this address."}},
-	{ingress.ErrUnsigned, Fault{Status: http.StatusUnauthorized, Code: "unsigned", Message: "The signature is missing or does not match the secrets of this inbox."}},
+	{ingress.ErrUnsigned, Fault{Status: http.StatusUnauthorized, Code: "unsigned", Message: "The signature, or at a handshake the verify token, is missing or does not match this inbox."}},
 	{ingress.ErrTooLarge, Fault{Status: http.StatusRequestEntityTooLarge, Code: "too_large", Message: "A webhook may have at most 3 MB."}},
 	{store.ErrFull, Fault{Status: http.StatusServiceUnavailable, Code: "unavailable", Message: "The disk is full: nothing was stored. Try again later.", RetryAfter: 30}},
 	{store.ErrUnavailable, Fault{Status: http.StatusServiceUnavailable, Code: "unavailable", Message: "The store takes no writes now: nothing was stored. Try again later.", RetryAfter: 30}},
