@@ -80,7 +80,7 @@ func (p *pages) labels(c echo.Context, a app.Actor) error {
 	}
 	form, err := c.FormParams()
 	if err != nil {
-		return err
+		return p.refused(c, malformed(err))
 	}
 	chosen := []uint32{}
 	for _, v := range form["label"] {

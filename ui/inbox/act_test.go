@@ -508,3 +508,17 @@ func TestCustomersCannotWriteMarkup(t *testing.T) {
 		}
 	}
 }
+
+// A form that no browser makes is the caller's mistake, not ours.
+func TestBrokenForms(t *testing.T) {
+	b := newBench(t)
+	for _, path := range []string{"/reply", "/labels"} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, b.path(apptest.Sari)+path, strings.NewReader("%zz=%"))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		w := httptest.NewRecorder()
+		b.e.ServeHTTP(w, r)
+		if w.Code != http.StatusUnprocessableEntity {
+			t.Errorf("%s answers %d, want 422", path, w.Code)
+		}
+	}
+}

@@ -39,8 +39,12 @@ func (p *pages) readForm(c echo.Context, a app.Actor, id app.ConversationID) (*f
 	f := &form{fields: url.Values{}}
 	r, err := c.Request().MultipartReader()
 	if errors.Is(err, http.ErrNotMultipart) {
-		f.fields, err = c.FormParams()
-		return f, err
+		fields, err := c.FormParams()
+		if err != nil {
+			return f, malformed(err)
+		}
+		f.fields = fields
+		return f, nil
 	}
 	if err != nil {
 		return f, malformed(err)
@@ -123,6 +127,9 @@ func (p *pages) store(c echo.Context, a app.Actor, id app.ConversationID, part *
 }
 
 func malformed(err error) error {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return err // the server says what is too large
+	}
 	return &app.Problem{
 		Kind: app.ErrInvalid, Key: "problem.form", Text: "The browser did not send the whole form (" + err.Error() + "). Try again.",
 	}
