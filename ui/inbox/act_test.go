@@ -515,6 +515,7 @@ func TestBrokenForms(t *testing.T) {
 	for _, path := range []string{"/reply", "/labels"} {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, b.path(apptest.Sari)+path, strings.NewReader("%zz=%"))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("HX-Request", "true")
 		w := httptest.NewRecorder()
 		b.e.ServeHTTP(w, r)
 		if w.Code != http.StatusUnprocessableEntity {
