@@ -67,6 +67,7 @@ func Register(e *echo.Echo, d Deps) {
 	})
 	stream := live.Stream{Desk: d.Desk, Still: s.still}
 	e.GET("/live", s.signed(stream.Serve))
+	e.GET("/marks", s.signed(s.marks))
 	e.GET("/gallery", s.signed(s.gallery))
 	if d.Simulator != nil {
 		g := e.Group("", s.known)

@@ -3,10 +3,13 @@
 package ui
 
 import (
+	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+	_ "time/tzdata" // a machine without time zone files shows the right hour too
 
 	"github.com/labstack/echo/v4"
 
@@ -58,11 +61,22 @@ func (s *site) view(c echo.Context, a app.Actor, title string) (layout.View, err
 			Path: "/preferences", SignOut: "/sign-out",
 		}
 	}
-	v.Nav = s.nav(c, a, counts)
+	v.Nav = s.nav(v.Path, a, counts)
+	v.Marks = "/marks?at=" + url.QueryEscape(v.Path)
 	return v, nil
 }
 
-func (s *site) nav(c echo.Context, a app.Actor, counts app.Counts) []layout.NavItem {
+// marks answers with the counted places of the rail, for the page at ?at=.
+func (s *site) marks(c echo.Context, a app.Actor) error {
+	counts, err := s.Desk.Counts(c.Request().Context(), a)
+	if err != nil {
+		return err
+	}
+	v := layout.View{Locale: s.locale(c), Nav: s.nav(c.QueryParam("at"), a, counts)}
+	return render.Fragment(c, http.StatusOK, layout.Marks(v)...)
+}
+
+func (s *site) nav(at string, a app.Actor, counts app.Counts) []layout.NavItem {
 	var items []layout.NavItem
 	for _, p := range places {
 		if !a.May(p.may) || (p.simulator && s.Simulator == nil) {
@@ -70,10 +84,10 @@ func (s *site) nav(c echo.Context, a app.Actor, counts app.Counts) []layout.NavI
 		}
 		item := layout.NavItem{
 			Path: p.path, Icon: p.icon, Label: p.label, Foot: p.foot,
-			Current: strings.HasPrefix(c.Request().URL.Path, p.path),
+			Current: strings.HasPrefix(at, p.path),
 		}
 		if p.path == "/inbox" {
-			item.Count = counts.Unread
+			item.Count, item.Counted = counts.Unread, true
 		}
 		items = append(items, item)
 	}
@@ -125,7 +139,7 @@ func (s *site) locale(c echo.Context) *locale.Locale {
 	return l.In(s.zones.load(settings.TimeZone))
 }
 
-// zones keeps time zones, which are read from files.
+// zones keeps time zones, which are read from files or from the program itself.
 type zones struct{ loaded sync.Map }
 
 func (z *zones) load(name string) *time.Location {

@@ -19,7 +19,7 @@ customElements.define("kith-countdown", class extends HTMLElement {
     // performance.now stops while some systems sleep; the wall clock does not.
     const left = Math.max(0, Math.min(this.until - performance.now(), this.wall - Date.now()) / 1000);
     const minutes = Math.ceil(left / 60);
-    const words = minutes >= 60 ? this.dataset.hours : this.dataset.minutes;
+    const words = minutes < 60 ? this.dataset.minutes : minutes % 60 ? this.dataset.hours : this.dataset.whole;
     const text = this.querySelector("[data-left]"), arc = this.querySelector(".ar");
     if (text) text.textContent = words.replace("{h}", Math.floor(minutes / 60)).replace("{m}", minutes >= 60 ? minutes % 60 : minutes);
     arc?.setAttribute("stroke-dasharray", `${Math.max(2, (left / Number(this.dataset.total || 86400)) * 100)} 100`);

@@ -44,8 +44,12 @@ func HueOf(id string) int {
 }
 
 // Initials shortens a name to at most two letters: the first of the first and
-// of the last word that has one.
+// of the last word that has one. What stands in brackets after the name says
+// something else.
 func Initials(name string) string {
+	if before, _, ok := strings.Cut(name, " ("); ok && strings.TrimFunc(before, isSign) != "" {
+		name = before
+	}
 	words := strings.FieldsFunc(name, func(r rune) bool { return r == ' ' || r == '-' || r == '.' })
 	letters := make([]string, 0, 2)
 	for _, w := range words {

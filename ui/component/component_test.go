@@ -25,7 +25,7 @@ func html(t *testing.T, c templ.Component) string {
 func TestInitials(t *testing.T) {
 	for name, want := range map[string]string{
 		"Sari Wulandari": "SW", "sari": "S", "Warung Kopi Senja": "WS", "Élodie-Marie": "ÉM",
-		"": "#", "+62 812": "#", "شكرا جزيلا": "شج", "😀": "😀", "  a  ": "A", "(Sari) 42": "S",
+		"": "#", "+62 812": "#", "شكرا جزيلا": "شج", "😀": "😀", "  a  ": "A", "(Sari) 42": "S", "Dewi (sample)": "D", "Budi Santoso (shop)": "BS",
 	} {
 		if got := Initials(name); got != want {
 			t.Errorf("Initials(%q) = %q, want %q", name, got, want)

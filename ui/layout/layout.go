@@ -6,9 +6,14 @@
 package layout
 
 import (
+	"strings"
+
+	"github.com/a-h/templ"
+
 	"kith/assets"
 	"kith/ui/component"
 	"kith/ui/locale"
+	"kith/ui/render"
 )
 
 // ThemeCookie is the name of the cookie that keeps the theme.
@@ -28,6 +33,8 @@ type View struct {
 	Agent Agent
 	// Live is the path of the event stream; empty means none.
 	Live string
+	// Marks is the path that answers with the marks of the rail as they are now; empty leaves them as drawn.
+	Marks string
 	// Flash is shown as a toast.
 	Flash Notice
 	// Pane names the pane that a phone shows: list, thread or contact. Pages
@@ -40,9 +47,9 @@ type NavItem struct {
 	Path, Icon string
 	// Label is a key of the catalogue: "layout.inbox".
 	Label string
-	// Count shows a dot in the rail and is read aloud; 0 shows nothing.
-	Count   int
-	Current bool
+	// Count shows a dot in the rail and is read aloud; 0 shows nothing. Counted says that it changes while the page is open.
+	Count            int
+	Counted, Current bool
 	// Foot puts it at the lower end of the rail.
 	Foot bool
 }
@@ -95,6 +102,22 @@ func (v View) toast() component.ToastProps {
 	return p
 }
 
+// Marks are the counted places of the rail and the tab bar, drawn anew for a page that is open.
+func Marks(v View) []templ.Component {
+	var parts []templ.Component
+	for _, n := range v.Nav {
+		if n.Counted {
+			parts = append(parts,
+				render.Partial("#"+n.id("rail"), "outerMorph", railItem(v, n)),
+				render.Partial("#"+n.id("tab"), "outerMorph", tabItem(v, n)))
+		}
+	}
+	return parts
+}
+
+// id is the id of the link to a place in the rail or the tab bar.
+func (n NavItem) id(where string) string { return where + strings.ReplaceAll(n.Path, "/", "-") }
+
 func (n NavItem) name(l *locale.Locale) string {
 	if n.Count > 0 {
 		return l.T("layout.unread_of", "label", l.T(n.Label), "count", n.Count)
@@ -112,5 +135,7 @@ func current(on bool) string {
 func asset(name string) string { return assets.URL(name) }
 
 // htmxConfig is the configuration of htmx: which extension may run, when a
-// request is given up, and that morphing leaves a playing voice message alone.
-const htmxConfig = `{"extensions":"sse","defaultTimeout":20000,"includeIndicatorCSS":false,"morphSkip":"[hx-morph-skip],kith-voice"}`
+// request is given up, how soon a lost stream is tried again (so that a page is
+// right within two seconds after the server came back), and that morphing
+// leaves a playing voice message alone.
+const htmxConfig = `{"extensions":"sse","defaultTimeout":20000,"sse":{"reconnectDelay":300,"reconnectMaxDelay":1000,"connectTimeout":5000},"includeIndicatorCSS":false,"morphSkip":"[hx-morph-skip],kith-voice"}`

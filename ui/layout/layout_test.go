@@ -87,3 +87,22 @@ func TestDirection(t *testing.T) {
 		t.Error("the document does not run from right to left")
 	}
 }
+
+// TestMarks: an open page draws the counted places anew where they stand, in the rail and in the tab bar.
+func TestMarks(t *testing.T) {
+	v := view()
+	v.Nav[0].Counted = true
+	var out strings.Builder
+	for _, part := range Marks(v) {
+		out.WriteString(html(t, part))
+	}
+	page := html(t, App(v))
+	for _, id := range []string{"rail-inbox", "tab-inbox"} {
+		if !strings.Contains(page, `id="`+id+`"`) || !strings.Contains(out.String(), `hx-target="#`+id+`"`) {
+			t.Errorf("%s is not drawn anew", id)
+		}
+	}
+	if strings.Contains(out.String(), "settings") || strings.Count(out.String(), `class="dot"`) != 2 {
+		t.Errorf("drew %s", out.String())
+	}
+}

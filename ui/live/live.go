@@ -9,10 +9,12 @@
 //	conversation-<id>  this conversation changed: its thread, state or files
 //	contact-<id>       this contact changed
 //	channel            an inbox, its notices or what it could not read changed; data: ids of inboxes
+//	beat               nothing happened, and the stream is alive
 //	refresh            too much happened meanwhile: fetch everything
 //
 // The id of an event is the sequence number of the event log. A browser that comes back sends it as Last-Event-ID and
-// is told what it missed. Comments every 15 seconds keep the connection open and find out that it is gone.
+// is told what it missed. A beat every 15 seconds keeps the connection open and lets both sides find out
+// that it is gone.
 package live
 
 import (
@@ -135,7 +137,7 @@ func (s *Stream) wait(c echo.Context, w *writer, news <-chan struct{}, beat, loo
 				return false
 			}
 		case <-beat:
-			if !s.still(c) || w.write(": beat\n\n") != nil {
+			if !s.still(c) || w.write("event: beat\ndata:\n\n") != nil {
 				return false
 			}
 		case <-news:

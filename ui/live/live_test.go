@@ -186,7 +186,7 @@ func TestBeatAndSignOut(t *testing.T) {
 		return out
 	}})
 	sc := b.listen(t.Context(), "", "")
-	for sc.Scan() && sc.Text() != ": beat" { //nolint:revive // waits for the first beat
+	for sc.Scan() && sc.Text() != "event: beat" { //nolint:revive // waits for the first beat
 	}
 	mu.Lock()
 	out = errors.New("signed out")

@@ -179,6 +179,9 @@ func (p *pages) claim(c echo.Context) error {
 		organisation: strings.TrimSpace(c.FormValue("organisation")), zone: c.FormValue("zone"),
 		name: strings.TrimSpace(c.FormValue("name")), email: strings.TrimSpace(c.FormValue("email")),
 	}
+	if _, err := time.LoadLocation(o.zone); err != nil || o.zone == "" {
+		o.zone = "UTC"
+	}
 	token, err := p.Auth.Claim(ctx, c.Param("token"), auth.NewOwner{Name: o.name, Email: o.email, Password: c.FormValue("password")})
 	if err != nil {
 		return p.refuse(c, err, func(status int, text, field string) error {
@@ -202,14 +205,11 @@ func (p *pages) settle(ctx context.Context, token string, o owner) error {
 	if err != nil {
 		return err
 	}
-	if _, err := time.LoadLocation(o.zone); err == nil {
-		s.TimeZone = o.zone
-	}
-	s.Organisation = o.organisation
+	s.Organisation, s.TimeZone = o.organisation, o.zone
 	return p.Desk.SaveSettings(ctx, a, s)
 }
 
-// zones are the time zones that the claim page offers; UTC when none fits.
+// zones are the time zones that the claim page offers beside the browser's own.
 var zones = []string{
 	"UTC", "Asia/Jakarta", "Asia/Makassar", "Asia/Jayapura", "Asia/Singapore", "Asia/Kuala_Lumpur", "Asia/Manila",
 	"Asia/Kolkata", "Asia/Dubai", "Asia/Tokyo", "Africa/Lagos", "Africa/Nairobi", "Europe/London", "Europe/Berlin",

@@ -10,6 +10,7 @@ import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
 import (
+	"slices"
 	"strings"
 
 	"kith/ui/component"
@@ -56,7 +57,7 @@ func signInPage(en entry) templ.Component {
 			var templ_7745c5c3_Var3 string
 			templ_7745c5c3_Var3, templ_7745c5c3_Err = templ.JoinStringErrs(en.frame.Locale.T("signin.title"))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `signin.templ`, Line: 14, Col: 41}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `signin.templ`, Line: 15, Col: 41}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var3))
 			if templ_7745c5c3_Err != nil {
@@ -69,7 +70,7 @@ func signInPage(en entry) templ.Component {
 			var templ_7745c5c3_Var4 string
 			templ_7745c5c3_Var4, templ_7745c5c3_Err = templ.JoinStringErrs(en.frame.Locale.T("signin.intro"))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `signin.templ`, Line: 15, Col: 40}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `signin.templ`, Line: 16, Col: 40}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var4))
 			if templ_7745c5c3_Err != nil {
@@ -82,7 +83,7 @@ func signInPage(en entry) templ.Component {
 			var templ_7745c5c3_Var5 templ.SafeURL
 			templ_7745c5c3_Var5, templ_7745c5c3_Err = templ.JoinURLErrs(component.Link(Path))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `signin.templ`, Line: 16, Col: 66}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `signin.templ`, Line: 17, Col: 66}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var5))
 			if templ_7745c5c3_Err != nil {
@@ -105,7 +106,7 @@ func signInPage(en entry) templ.Component {
 			var templ_7745c5c3_Var6 string
 			templ_7745c5c3_Var6, templ_7745c5c3_Err = templ.JoinStringErrs(en.next)
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `signin.templ`, Line: 20, Col: 51}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `signin.templ`, Line: 21, Col: 51}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var6))
 			if templ_7745c5c3_Err != nil {
@@ -115,11 +116,11 @@ func signInPage(en entry) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = component.Field(component.FieldProps{Name: "email", Type: "email", Label: en.frame.Locale.T("signin.email"), Value: en.email, Error: faultOf("email", en.field, en.fault), Autocomplete: "username", Required: true, Autofocus: true}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = component.Field(component.FieldProps{Name: "email", Type: "email", Label: en.frame.Locale.T("signin.email"), Value: en.email, Error: faultOf("email", en.field, en.fault), Autocomplete: "username", Required: true, Autofocus: en.email == ""}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = component.SecretField(component.SecretProps{L: en.frame.Locale, FieldProps: component.FieldProps{Name: "password", Label: en.frame.Locale.T("signin.password"), Error: faultOf("password", en.field, en.fault), Autocomplete: "current-password", Required: true}}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = component.SecretField(component.SecretProps{L: en.frame.Locale, FieldProps: component.FieldProps{Name: "password", Label: en.frame.Locale.T("signin.password"), Error: faultOf("password", en.field, en.fault), Autocomplete: "current-password", Required: true, Autofocus: en.email != ""}}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -134,7 +135,7 @@ func signInPage(en entry) templ.Component {
 			var templ_7745c5c3_Var7 string
 			templ_7745c5c3_Var7, templ_7745c5c3_Err = templ.JoinStringErrs(en.frame.Locale.T("signin.forgotten"))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `signin.templ`, Line: 25, Col: 64}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `signin.templ`, Line: 26, Col: 64}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var7))
 			if templ_7745c5c3_Err != nil {
@@ -201,7 +202,7 @@ func claimPage(o owner) templ.Component {
 			var templ_7745c5c3_Var10 string
 			templ_7745c5c3_Var10, templ_7745c5c3_Err = templ.JoinStringErrs(o.frame.Locale.T("signin.claim_title"))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `signin.templ`, Line: 38, Col: 46}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `signin.templ`, Line: 39, Col: 46}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var10))
 			if templ_7745c5c3_Err != nil {
@@ -214,7 +215,7 @@ func claimPage(o owner) templ.Component {
 			var templ_7745c5c3_Var11 string
 			templ_7745c5c3_Var11, templ_7745c5c3_Err = templ.JoinStringErrs(o.frame.Locale.T("signin.claim_intro"))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `signin.templ`, Line: 39, Col: 45}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `signin.templ`, Line: 40, Col: 45}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var11))
 			if templ_7745c5c3_Err != nil {
@@ -227,7 +228,7 @@ func claimPage(o owner) templ.Component {
 			var templ_7745c5c3_Var12 templ.SafeURL
 			templ_7745c5c3_Var12, templ_7745c5c3_Err = templ.JoinURLErrs(component.Link(o.path))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `signin.templ`, Line: 40, Col: 68}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `signin.templ`, Line: 41, Col: 68}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var12))
 			if templ_7745c5c3_Err != nil {
@@ -243,23 +244,23 @@ func claimPage(o owner) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			templ_7745c5c3_Err = component.Field(component.FieldProps{Name: "organisation", Label: o.frame.Locale.T("signin.organisation"), Hint: o.frame.Locale.T("signin.organisation_hint"), Value: o.organisation, Autocomplete: "organization", Autofocus: true, MaxLength: 100}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = component.Field(component.FieldProps{Name: "organisation", Label: o.frame.Locale.T("signin.organisation"), Hint: o.frame.Locale.T("signin.organisation_hint"), Value: o.organisation, Autocomplete: "organization", Autofocus: !o.known(), MaxLength: 100}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = component.Field(component.FieldProps{Name: "name", Label: o.frame.Locale.T("signin.name"), Value: o.name, Error: faultOf("name", o.field, o.fault), Autocomplete: "name", Required: true, MaxLength: 100}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = component.Field(component.FieldProps{Name: "name", Label: o.frame.Locale.T("signin.name"), Value: o.name, Error: faultOf("name", o.field, o.fault), Autocomplete: "name", Required: true, Autofocus: o.field == "name", MaxLength: 100}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = component.Field(component.FieldProps{Name: "email", Type: "email", Label: o.frame.Locale.T("signin.email"), Value: o.email, Error: faultOf("email", o.field, o.fault), Autocomplete: "username", Required: true}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = component.Field(component.FieldProps{Name: "email", Type: "email", Label: o.frame.Locale.T("signin.email"), Value: o.email, Error: faultOf("email", o.field, o.fault), Autocomplete: "username", Required: true, Autofocus: o.field == "email"}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = component.SecretField(component.SecretProps{L: o.frame.Locale, FieldProps: component.FieldProps{Name: "password", Label: o.frame.Locale.T("signin.password"), Hint: o.frame.Locale.T("signin.password_hint"), Error: faultOf("password", o.field, o.fault), Autocomplete: "new-password", Required: true}}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = component.SecretField(component.SecretProps{L: o.frame.Locale, FieldProps: component.FieldProps{Name: "password", Label: o.frame.Locale.T("signin.password"), Hint: o.frame.Locale.T("signin.password_hint"), Error: faultOf("password", o.field, o.fault), Autocomplete: "new-password", Required: true, Autofocus: o.field == "password"}}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = component.Select(component.SelectProps{Name: "zone", Label: o.frame.Locale.T("signin.zone"), Hint: o.frame.Locale.T("signin.zone_hint"), Options: o.zones()}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = component.Select(component.SelectProps{Name: "zone", Label: o.frame.Locale.T("signin.zone"), Hint: o.frame.Locale.T("signin.zone_hint"), Options: o.zones(), Attrs: o.guess()}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -283,9 +284,16 @@ func claimPage(o owner) templ.Component {
 
 func (o owner) known() bool { return o.field == "name" || o.field == "email" || o.field == "password" }
 
+// guess lets the browser propose its own time zone while nobody has chosen one.
+func (o owner) guess() templ.Attributes { return templ.Attributes{"data-zone": o.fault == ""} }
+
 func (o owner) zones() []component.Option {
 	var out []component.Option
-	for _, z := range zones {
+	all := zones
+	if !slices.Contains(all, o.zone) {
+		all = append([]string{o.zone}, all...)
+	}
+	for _, z := range all {
 		out = append(out, component.Option{Value: z, Label: strings.ReplaceAll(z, "_", " "), Selected: z == o.zone})
 	}
 	return out
