@@ -28,13 +28,13 @@ import (
 
 const (
 	ingestConnections = 32
-	ingestCustomers   = 10_000
+	ingestCustomers   = 5_000
 	ingestNumber      = "106540352242922"
 )
 
 // BenchmarkIngest posts one signed text message per request over 32 connections that stay open, to a real kith, and
 // counts an answer of 200 as one message. Rounds of kith and of a bare bbolt writer take turns, so that both see the
-// same machine. The bare writer gets as many records and bytes per message as kith was seen to write.
+// same machine. The bare writer writes the same bytes under keys of the same order as kith was seen to write.
 func BenchmarkIngest(b *testing.B) {
 	dir := dataDir(b)
 	g := newGraph(b, nil)
@@ -46,6 +46,7 @@ func BenchmarkIngest(b *testing.B) {
 	}
 	s := serve(b, dir)
 	w := openBareWriter(b, per)
+	w.drive(b, 4*ingestCustomers) // as full as the store of kith
 	b.Run("connections=32", func(b *testing.B) {
 		load := newLoad(b, s, in)
 		const rounds = 4
@@ -63,7 +64,7 @@ func BenchmarkIngest(b *testing.B) {
 		b.ReportMetric(rate/bare, "ratio")
 		b.ReportMetric(load.quantile(0.50), "p50-ms")
 		b.ReportMetric(load.quantile(0.99), "p99-ms")
-		b.ReportMetric(float64(per.bytes), "B/message")
+		b.ReportMetric(float64(per.bytes()), "B/message")
 		b.ReportMetric(float64(size.Size())/1e6, "binary-MB")
 		b.ReportMetric(0, "ns/op")
 	})
@@ -211,53 +212,68 @@ func quantile(took []time.Duration, q float64) float64 {
 	return float64(took[min(len(took)-1, int(q*float64(len(took))))]) / 1e6
 }
 
-// cost is what one message adds to the store.
-type cost struct{ records, bytes int }
+// cost is what the store writes for one message of a known customer, in bytes of keys and values: the message among
+// those of its conversation, the entry of the event log, the hashed id, and the row of the conversation over the old one.
+type cost struct{ message, event, id, row int }
 
-// messageCost sends messages to a kith of its own and looks at the file before and after.
+func (c cost) bytes() int { return c.message + c.event + c.id + c.row }
+
+// messageCost lets a kith of its own come to know the customers and looks at the file before and after more messages.
 func messageCost(b *testing.B, dir string, in hook) cost {
 	b.Helper()
-	const messages = 4000
-	before := liveBytes(b, dir)
-	s := serve(b, dir)
-	newLoad(b, s, in).drive(b, messages)
-	s.stop()
-	after := liveBytes(b, dir)
-	return cost{
-		records: max(1, (after.records-before.records+messages/2)/messages), bytes: (after.bytes - before.bytes) / messages,
+	const messages = 5000
+	more := func(n int) map[string]shelf {
+		s := serve(b, dir)
+		newLoad(b, s, in).drive(b, n)
+		s.stop()
+		return shelves(b, dir)
 	}
+	before, after := more(4*ingestCustomers), more(messages)
+	grown := func(name string) int { return (after[name].bytes - before[name].bytes) / messages }
+	c := cost{message: grown("messages"), event: grown("events"), id: grown("provider_ids")}
+	if rows := after["conversations"]; rows.records > 0 {
+		c.row = rows.bytes / rows.records
+	}
+	if c.message < 100 || c.event < 16 || c.id < 24 || c.row < 50 {
+		b.Fatalf("the store writes %+v per message: are its tables called otherwise now?", c)
+	}
+	return c
 }
 
-// liveBytes counts the records of a store that is not open, and the bytes of their keys and values.
-func liveBytes(b *testing.B, dir string) (c cost) {
+// shelf is what a table of the store holds.
+type shelf struct{ records, bytes int }
+
+// shelves counts the records of each table of a store that is not open, and the bytes of their keys and values.
+func shelves(b *testing.B, dir string) map[string]shelf {
 	b.Helper()
 	db, err := bolt.Open(filepath.Join(dir, "data.db"), 0o600, &bolt.Options{ReadOnly: true, Timeout: 5 * time.Second})
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer db.Close() //nolint:errcheck // it was only read
-	var count func(bk *bolt.Bucket) error
-	count = func(bk *bolt.Bucket) error {
+	all := map[string]shelf{}
+	var count func(name string, bk *bolt.Bucket) error
+	count = func(name string, bk *bolt.Bucket) error {
 		return bk.ForEach(func(k, v []byte) error {
 			if v == nil {
-				return count(bk.Bucket(k))
+				return count(name, bk.Bucket(k))
 			}
-			c.records++
-			c.bytes += len(k) + len(v)
+			sh := all[name]
+			all[name] = shelf{sh.records + 1, sh.bytes + len(k) + len(v)}
 			return nil
 		})
 	}
 	err = db.View(func(tx *bolt.Tx) error {
-		return tx.ForEach(func(_ []byte, bk *bolt.Bucket) error { return count(bk) })
+		return tx.ForEach(func(name []byte, bk *bolt.Bucket) error { return count(string(name), bk) })
 	})
 	if err != nil {
 		b.Fatal(err)
 	}
-	return c
+	return all
 }
 
-// bareWriter is bbolt and nothing else, with the same grouping of commits: one goroutine writes what 32 callers wait
-// for. One record of a message has a key without order, as a hashed id has; the others follow each other.
+// bareWriter is bbolt and nothing else: the same records with the same order of keys and the same grouping of commits,
+// one goroutine writing what 32 callers wait for.
 type bareWriter struct {
 	db  *bolt.DB
 	per cost
@@ -272,7 +288,7 @@ func openBareWriter(b *testing.B, per cost) *bareWriter {
 		b.Fatal(err)
 	}
 	err = db.Update(func(tx *bolt.Tx) error {
-		for _, name := range []string{"ordered", "hashed"} {
+		for _, name := range []string{"messages", "events", "ids", "rows"} {
 			if _, err := tx.CreateBucket([]byte(name)); err != nil {
 				return err
 			}
@@ -313,22 +329,29 @@ func (w *bareWriter) loop() {
 	}
 }
 
-func (w *bareWriter) write(tx *bolt.Tx, messages int) error {
-	ordered, hashed := tx.Bucket([]byte("ordered")), tx.Bucket([]byte("hashed"))
-	ordered.FillPercent = 0.9
-	const hashedBytes = 16 + 16
-	rest := max(1, w.per.records-1)
-	value := make([]byte, max(1, (w.per.bytes-hashedBytes)/rest-8))
-	for range messages {
-		key := binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, rand.Uint64()), rand.Uint64())
-		if err := hashed.Put(key, make([]byte, 16)); err != nil {
+func (w *bareWriter) write(tx *bolt.Tx, n int) error {
+	messages, events := tx.Bucket([]byte("messages")), tx.Bucket([]byte("events"))
+	ids, rows := tx.Bucket([]byte("ids")), tx.Bucket([]byte("rows"))
+	events.FillPercent = 0.9
+	var changed []uint64
+	for range n {
+		w.seq++
+		conversation := rand.Uint64N(ingestCustomers)
+		changed = append(changed, conversation)
+		key := binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, conversation), w.seq)
+		id := binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, rand.Uint64()), rand.Uint64())
+		if err := errors.Join(
+			messages.Put(key, make([]byte, w.per.message-len(key))),
+			events.Put(key[8:], make([]byte, w.per.event-8)),
+			ids.Put(id, make([]byte, w.per.id-len(id))),
+		); err != nil {
 			return err
 		}
-		for range rest {
-			w.seq++
-			if err := ordered.Put(binary.BigEndian.AppendUint64(nil, w.seq), value); err != nil {
-				return err
-			}
+	}
+	slices.Sort(changed)
+	for _, conversation := range slices.Compact(changed) {
+		if err := rows.Put(binary.BigEndian.AppendUint64(nil, conversation), make([]byte, w.per.row-8)); err != nil {
+			return err
 		}
 	}
 	return nil
