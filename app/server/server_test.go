@@ -340,6 +340,17 @@ func TestErrorsFitTheCaller(t *testing.T) {
 	}
 }
 
+// Strangers cannot make the server read large forms into memory; files still pass where files are taken.
+func TestFormsOfStrangersAreSmall(t *testing.T) {
+	s := serve(t, server.TLS{Mode: server.TLSOff})
+	form := "--B\r\nContent-Disposition: form-data; name=\"email\"; filename=\"x\"\r\n\r\n" + strings.Repeat("x", 2<<20) + "\r\n--B--\r\n"
+	for path, want := range map[string]int{"/sign-in": 413, "/claim/x": 413, "/nothing": 413, "/inbox/1/reply": 303} {
+		if res, _ := s.do("POST", path, form, "Content-Type", "multipart/form-data; boundary=B"); res.StatusCode != want {
+			t.Errorf("%s: %d, want %d", path, res.StatusCode, want)
+		}
+	}
+}
+
 func TestMetricsAreNotForEverybody(t *testing.T) {
 	s := serve(t, server.TLS{Mode: server.TLSOff})
 	res, text := s.do("GET", "/metrics", "")
