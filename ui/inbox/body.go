@@ -162,6 +162,9 @@ func cards(l *locale.Locale, list []app.Card) []component.Card {
 		if c.Requested && len(one.Lines) > 0 {
 			one.Lines[0].Label = l.T("inbox.card_requested")
 		}
+		if c.Name == "" && c.Org == "" && len(one.Lines) > 0 {
+			one.Name = "" // the number says it all
+		}
 		out = append(out, one)
 	}
 	return out

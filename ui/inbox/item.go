@@ -180,6 +180,10 @@ func (k *itemMaker) troubles(p *component.BubbleProps, m *app.Message) {
 	switch m.Status {
 	case app.StatusFailed:
 		p.Failure, p.Remedies = failureText(k.l, m.Failure), []component.ButtonProps{again}
+		if m.Failure != nil && m.Failure.Advice == "advice.template" {
+			template := component.ButtonProps{Label: k.l.T("inbox.templates"), Href: Path(m.ID.Conversation()) + "/templates"}
+			p.Remedies = []component.ButtonProps{template, again}
+		}
 	case app.StatusUnknown:
 		p.Failure, p.Remedies = k.l.T("inbox.unknown"), []component.ButtonProps{again}
 	default:
@@ -211,6 +215,14 @@ func failureText(l *locale.Locale, f *app.Failure) string {
 		return l.T("inbox.two_sentences", "first", text, "second", l.T(f.Advice))
 	}
 	return text
+}
+
+// pausedText is why an inbox sends nothing, and what to do about it.
+func pausedText(l *locale.Locale, f *app.Failure) string {
+	if l.Has(f.Advice) {
+		return l.T(f.Advice)
+	}
+	return f.Title
 }
 
 func (k *itemMaker) menu(m *app.Message) []component.MenuItem {
