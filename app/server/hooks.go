@@ -69,6 +69,7 @@ func (s *Server) hooked(w http.ResponseWriter, r *http.Request) (err error) {
 
 func (s *Server) accept(w http.ResponseWriter, r *http.Request, kind string, id app.InboxID) error {
 	if r.ContentLength > ingress.MaxBody {
+		discard(w, r.Body)
 		return ingress.ErrTooLarge
 	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(hookTimeout)) // not every writer has deadlines
@@ -76,6 +77,7 @@ func (s *Server) accept(w http.ResponseWriter, r *http.Request, kind string, id 
 	body, err := readAll(http.MaxBytesReader(w, r.Body, ingress.MaxBody), (*buf)[:0], r.ContentLength)
 	if err != nil {
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+			discard(w, r.Body)
 			return ingress.ErrTooLarge
 		}
 		return errBodyLost
@@ -97,6 +99,18 @@ type seldom struct{ last atomic.Int64 }
 func (s *seldom) due(now time.Time) bool {
 	last := s.last.Load()
 	return now.Unix()-last >= 60 && s.last.CompareAndSwap(last, now.Unix())
+}
+
+// What is too large is read on for a while and thrown away: many callers look for the answer only when they have sent
+// everything, and would find a broken connection instead.
+const (
+	discardBytes = 32 << 20
+	discardTime  = 10 * time.Second
+)
+
+func discard(w http.ResponseWriter, body io.Reader) {
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(discardTime)) // not every writer has deadlines
+	_, _ = io.CopyN(io.Discard, body, discardBytes)                                // the answer is the same, however it ends
 }
 
 // readAll appends what r holds to b. It believes the caller's word about the size for a small body only: memory follows

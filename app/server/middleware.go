@@ -73,6 +73,7 @@ func (s *Server) limited(next echo.HandlerFunc) echo.HandlerFunc {
 			limit = maxUpload
 		}
 		if r.ContentLength > limit {
+			discard(c.Response(), r.Body)
 			return &http.MaxBytesError{Limit: limit}
 		}
 		if r.Body != nil {

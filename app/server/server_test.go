@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"path/filepath"
@@ -226,6 +227,36 @@ func TestHookWithoutLengthIsLimited(t *testing.T) {
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusRequestEntityTooLarge {
 		t.Errorf("status %d, want 413", res.StatusCode)
+	}
+}
+
+// TestTooLargeIsHeard: a caller that sends everything before it looks for the answer finds one.
+func TestTooLargeIsHeard(t *testing.T) {
+	s := serve(t, server.TLS{Mode: server.TLSOff})
+	for _, path := range []string{"/hooks/whatsapp/1", "/sign-in"} {
+		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		const size = 12 << 20
+		_, err = fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: kith\r\nContent-Length: %d\r\n\r\n", path, size)
+		if err == nil {
+			_, err = io.CopyN(conn, zeros{}, size)
+		}
+		if err != nil {
+			t.Errorf("%s: sending: %v", path, err)
+			continue
+		}
+		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Errorf("%s: no answer: %v", path, err)
+			continue
+		}
+		_ = res.Body.Close()
+		if res.StatusCode != http.StatusRequestEntityTooLarge {
+			t.Errorf("%s: status %d, want 413", path, res.StatusCode)
+		}
 	}
 }
 
