@@ -312,7 +312,7 @@ func (t *tab) cold(url string) []fetched {
 	defer t.mu.Unlock()
 	var all []fetched
 	for _, l := range t.loads {
-		if l.kind != "EventSource" && !strings.HasPrefix(l.url, "data:") && l.status == http.StatusOK {
+		if !strings.Contains(l.url, "/live?") && !strings.HasPrefix(l.url, "data:") && l.status == http.StatusOK {
 			all = append(all, *l)
 		}
 	}
