@@ -278,6 +278,35 @@ func TestReplay(t *testing.T) {
 	}
 }
 
+// TestToken: a token that ran out is replaced on the page of its inbox, which then sends again.
+func TestToken(t *testing.T) {
+	b := newBench(t)
+	b.signIn(b.Agent)
+	if w := b.do(http.MethodPost, b.channel()+"/token", url.Values{"token": {"new"}}); w.Code != http.StatusForbidden {
+		t.Errorf("an agent is answered %d", w.Code)
+	}
+	b.signIn(b.Owner)
+	if err := b.Desk.PauseInbox(t.Context(), b.Inbox, app.Failure{Code: 190, Advice: "advice.token"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, bad := range []string{"", "two words", "not a tok\u00e9n"} {
+		w := b.do(http.MethodPost, b.channel()+"/token", url.Values{"token": {bad}})
+		if w.Code != http.StatusUnprocessableEntity || !strings.Contains(w.Body.String(), "This is not an access token.") {
+			t.Errorf("%q is answered %d", bad, w.Code)
+		}
+	}
+	if w := b.do(http.MethodPost, b.channel()+"/token", url.Values{"token": {" new "}}); w.Header().Get("Location") != b.channel() {
+		t.Errorf("answered %d", w.Code)
+	}
+	in, err := b.Desk.Inbox(t.Context(), b.Inbox)
+	if err != nil || in.Paused != nil || in.Settings["access_token"] != "new" {
+		t.Errorf("paused %v, error %v", in.Paused, err)
+	}
+	if page := b.do(http.MethodGet, b.channel(), nil).Body.String(); strings.Contains(page, `value="new"`) {
+		t.Error("the page shows the token")
+	}
+}
+
 func (b *bench) channel() string { return channels.InboxPath(b.Inbox) }
 
 func (b *bench) showcase() map[string]string {

@@ -50,12 +50,15 @@ func Register(e *echo.Echo, d Deps) {
 	e.GET(Path, d.Signed(p.list))
 	e.GET(Path+"/connect", d.Signed(p.connect))
 	e.GET(Path+"/:id", d.Signed(p.inbox))
+	e.POST(Path+"/:id/token", d.Signed(p.token))
 	e.POST(Path+"/:id/unreadable/:entry/replay", d.Signed(p.replay))
 }
 
 const (
 	mostNotices    = 50
 	mostUnreadable = 100
+	// tokenSetting is the setting of an inbox that holds its access token.
+	tokenSetting = "access_token"
 )
 
 // card is what the list shows of an inbox.
@@ -171,6 +174,25 @@ func (p *pages) show(c echo.Context, a app.Actor, status int, say layout.Notice)
 		s.frame.Flash = say
 	}
 	return render.Page(c, status, inboxPage(s))
+}
+
+// token replaces the access token of an inbox, which starts to send again.
+func (p *pages) token(c echo.Context, a app.Actor) error {
+	token := strings.TrimSpace(c.FormValue("token"))
+	if token == "" || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		say := layout.Notice{Text: p.Locale(c).T("channels.token_wrong"), Kind: component.Danger}
+		return p.show(c, a, http.StatusUnprocessableEntity, say)
+	}
+	n, err := strconv.ParseUint(c.Param("id"), 10, 64)
+	if err != nil {
+		return echo.ErrNotFound
+	}
+	id := app.InboxID(n)
+	if err := p.Desk.SetInboxSettings(c.Request().Context(), a, id, map[string]string{tokenSetting: token}); err != nil {
+		return err
+	}
+	render.SetFlash(c, render.Flash{Kind: string(component.OK), Key: "channels.token_saved"})
+	return render.Redirect(c, InboxPath(id))
 }
 
 // replay reads an entry again and says how that went.

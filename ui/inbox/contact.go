@@ -21,14 +21,14 @@ func (v *threadView) hue() int {
 // subline is how the conversation goes and where to: "WhatsApp · +62 812".
 func (v *threadView) subline() string {
 	parts := []string{channelName(v.l, v.inbox.Kind)}
-	if len(v.inboxes) > 1 {
-		parts = []string{v.inbox.Name}
-	}
 	switch {
 	case len(v.contact.Phones) > 0:
 		parts = append(parts, isolated(v.contact.Phones[0]))
 	case v.contact.Username != "" && v.line.Name != "@"+v.contact.Username:
 		parts = append(parts, "@"+v.contact.Username)
+	}
+	if len(v.inboxes) > 1 { // after the number, which a phone has to show
+		parts = append(parts[1:], "\u2068"+v.inbox.Name+"\u2069")
 	}
 	return strings.Join(parts, " · ")
 }

@@ -276,3 +276,22 @@ func TestNoInlineCode(t *testing.T) {
 		}
 	}
 }
+
+// TestPaused: whoever writes through an inbox that sends nothing sees that, and where to look.
+func TestPaused(t *testing.T) {
+	b := newBench(t)
+	path := b.path(apptest.Sari)
+	if strings.Contains(b.get(path), "Nothing is sent from") {
+		t.Fatal("an inbox that works is said to wait")
+	}
+	why := app.Failure{Code: 190, Title: "Access token has expired", Advice: "advice.token"}
+	if err := b.Desk.PauseInbox(t.Context(), b.Inbox, why); err != nil {
+		t.Fatal(err)
+	}
+	page := b.get(path)
+	for _, want := range []string{"Nothing is sent from", "The access token of this inbox", `href="/channels/`, "channel from:#live"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the thread lacks %q", want)
+		}
+	}
+}
