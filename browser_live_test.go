@@ -36,7 +36,8 @@ func TestBrowserLive(t *testing.T) {
 	tab.sees("#log", "while it is open")
 	tab.calm("live news")
 
-	tab.expect("Failed to load resource", "ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_EMPTY_RESPONSE", "ERR_CONNECTION_RESET")
+	tab.expect("Failed to load resource", "ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_EMPTY_RESPONSE", "ERR_CONNECTION_RESET",
+		"Failed to fetch") // what htmx says of the same refusals
 	s.stop()
 	s = serve(t, dir, "--listen", addr)
 	say("wamid.LIVE3", "after the restart")
