@@ -8,7 +8,10 @@ function stick(box) {
   let end = true;
   const go = () => { if (end) box.scrollTop = box.scrollHeight; };
   box.addEventListener("scroll", () => { end = box.scrollHeight - box.scrollTop - box.clientHeight < 48; }, { passive: true });
-  if (box.firstElementChild) new ResizeObserver(go).observe(box.firstElementChild);
+  // The box itself too: a composer that grows must not cover the last message.
+  const sizes = new ResizeObserver(go);
+  sizes.observe(box);
+  if (box.firstElementChild) sizes.observe(box.firstElementChild);
   new MutationObserver(go).observe(box, { childList: true, subtree: true });
   box.addEventListener("load", go, true);
   if (location.hash) end = !box.querySelector(":target");
