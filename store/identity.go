@@ -16,6 +16,10 @@ import (
 // credential is the name under which systemd hands over the identity.
 const credential = "kith-identity"
 
+// identitySuffix makes the name of the identity that kith makes itself from the
+// name of the data directory.
+const identitySuffix = ".identity"
+
 // identityPath is where the machine identity of the store in dir lives: never
 // inside dir, so that a copy of the directory alone opens nothing.
 func identityPath(dir string, o *Options) string {
@@ -28,7 +32,7 @@ func identityPath(dir string, o *Options) string {
 			return path
 		}
 	}
-	return dir + ".identity"
+	return dir + identitySuffix
 }
 
 // readIdentity reads an age identity of the post-quantum kind.

@@ -127,21 +127,35 @@ func (db *DB) isFresh() (bool, error) {
 
 func (db *DB) identity(o *Options, fresh bool) (*age.HybridIdentity, error) {
 	path := identityPath(db.dir, o)
-	if fresh {
-		return createIdentity(path, db.log)
+	if !fresh {
+		return readIdentity(path, db.log)
 	}
-	return readIdentity(path, db.log)
+	if err := db.begin(path); err != nil {
+		return nil, err
+	}
+	return createIdentity(path, db.log)
+}
+
+// begin notes that a store is being made, before its identity is. An identity
+// that kith made for this directory, without a store in it, means that the store
+// is elsewhere: a disk that is not mounted must not look like a first start.
+func (db *DB) begin(identity string) error {
+	if _, err := os.Stat(db.path(creatingFile)); err == nil {
+		return nil
+	}
+	if _, err := os.Stat(identity); err == nil && identity == db.dir+identitySuffix {
+		return fmt.Errorf("%w: %s holds no store, although %s of an earlier one is there; mount its disk or restore a backup, "+
+			"or, to start anew and lose what it opens, move that file away", ErrDamaged, db.dir, identity)
+	}
+	if err := writeFile(db.path(creatingFile), []byte("kith\n")); err != nil {
+		return err
+	}
+	return syncDir(db.dir)
 }
 
 // create makes a store. The file "creating" stands until the last step, so that
 // a crash in between is followed by a new start and not taken for a loss.
 func (db *DB) create(id *age.HybridIdentity) error {
-	if err := writeFile(db.path(creatingFile), []byte("kith\n")); err != nil {
-		return err
-	}
-	if err := syncDir(db.dir); err != nil {
-		return err
-	}
 	for _, name := range []string{anchorFile, keyringFile, keyringFile + newSuffix, dataFile + newSuffix} {
 		if err := os.Remove(db.path(name)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return filing("removing", db.path(name), err)
