@@ -149,7 +149,7 @@ func TestPasswordsThatAreRefused(t *testing.T) {
 		"Ani.Wijaya-2026!":                 "problem.password_common",
 		"passwordpassword":                 "problem.password_common",
 	} {
-		_, err := d.AddAgent(t.Context(), app.Host(), app.NewAgent{Email: "a@example.com", Name: "Ani Wijaya", Role: app.AgentRole}, pw)
+		_, err := d.AddAgent(t.Context(), app.Host(), app.NewAgent{Email: "a@example.com", Name: "Sample Owner", Role: app.AgentRole}, pw)
 		var p *app.Problem
 		if !errors.As(err, &p) || p.Key != key || p.Field != "password" {
 			t.Errorf("%q: %v, want %s", pw, err, key)
