@@ -146,7 +146,7 @@ func TestPasswordsThatAreRefused(t *testing.T) {
 		"Password2026!":                    "problem.password_common",
 		"iloveyouforever99":                "problem.password_common",
 		"correct horse battery staple":     "problem.password_common",
-		"Sample.Owner-2026!":                 "problem.password_common",
+		"Sample.Owner-2026!":               "problem.password_common",
 		"passwordpassword":                 "problem.password_common",
 	} {
 		_, err := d.AddAgent(t.Context(), app.Host(), app.NewAgent{Email: "a@example.com", Name: "Sample Owner", Role: app.AgentRole}, pw)
