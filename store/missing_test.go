@@ -65,3 +65,12 @@ func TestMakingThatWasCutShortAfterTheIdentityGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+func TestADirectoryThatCannotBeMadeIsAMatterOfTheDisk(t *testing.T) {
+	if _, err := os.Stat("/proc/self"); err != nil {
+		t.Skip("no /proc, where nobody can make a directory")
+	}
+	if _, err := Open("/proc/kith-data", Options{}); !errors.Is(err, ErrPermission) {
+		t.Errorf("opening in /proc: %v, want ErrPermission", err)
+	}
+}

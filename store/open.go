@@ -48,6 +48,9 @@ func Open(dir string, o Options) (*DB, error) {
 		db.now = time.Now
 	}
 	if err := os.MkdirAll(db.dir, 0o700); err != nil {
+		if errors.Is(err, os.ErrNotExist) { // a place, such as /proc, where nothing can be made
+			return nil, fmt.Errorf("%w: making %s: %w; name a directory that can be made", ErrPermission, db.dir, err)
+		}
 		return nil, filing("making", db.dir, err)
 	}
 	if db.lock, err = lock(db.dir); err != nil {
