@@ -53,11 +53,13 @@ type Delivery struct {
 	kick    chan struct{} // something that was waited for may start
 	tending chan struct{} // an inbox came or got new settings
 
-	renewing  sync.Mutex // held while what is stored about inboxes becomes what the lanes know
-	mu        sync.Mutex // guards all below
-	lanes     map[app.InboxID]*lane
-	holding   map[uint64]*lane // jobs read from the outbox that are not settled yet
-	storeHold time.Time        // nothing starts before: the store refused
+	renewing sync.Mutex // held while what is stored about inboxes becomes what the lanes know
+	mu       sync.Mutex // guards all below
+	lanes    map[app.InboxID]*lane
+	holding  map[uint64]*lane // jobs read from the outbox that are not settled yet
+	// let are the jobs that were let go of since the last look at the outbox: what that look read of them is stale.
+	let       map[uint64]struct{}
+	storeHold time.Time // nothing starts before: the store refused
 }
 
 // New returns a delivery; nothing happens before Run.
@@ -74,7 +76,7 @@ func New(desk *app.Desk, set channel.Set, o Options) *Delivery {
 	return &Delivery{
 		desk: desk, set: set, client: o.Client, now: o.Now, log: o.Log, parallel: o.Parallel,
 		kick: make(chan struct{}, 1), tending: make(chan struct{}, 1),
-		lanes: map[app.InboxID]*lane{}, holding: map[uint64]*lane{},
+		lanes: map[app.InboxID]*lane{}, holding: map[uint64]*lane{}, let: map[uint64]struct{}{},
 	}
 }
 

@@ -73,6 +73,7 @@ func (d *Delivery) scan(ctx context.Context) (time.Time, error) {
 	for {
 		d.mu.Lock()
 		limit := len(d.holding) + scanLimit
+		clear(d.let)
 		d.mu.Unlock()
 		due, next, err := d.desk.DueJobs(ctx, limit)
 		if err != nil {
@@ -97,8 +98,8 @@ func (d *Delivery) admit(due []app.Job) (off []delay, strange []app.Job, admitte
 	defer d.mu.Unlock()
 	now := d.now()
 	for _, j := range due {
-		if d.holding[j.ID] != nil {
-			continue
+		if _, stale := d.let[j.ID]; stale || d.holding[j.ID] != nil {
+			continue // a stale one would take a turn, and what it costs, for nothing; its release wakes us
 		}
 		l := d.lanes[j.Inbox]
 		if l == nil {
@@ -222,6 +223,7 @@ func (d *Delivery) release(l *lane, id uint64, took time.Duration) {
 	l.busy--
 	l.took += (took - l.took) / 8
 	delete(d.holding, id)
+	d.let[id] = struct{}{}
 	d.mu.Unlock()
 	wakeUp(d.kick)
 }
