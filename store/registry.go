@@ -3,6 +3,7 @@
 package store
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"sync"
@@ -25,6 +26,31 @@ type registry struct {
 	names     map[string]bool
 	erasers   []eraser
 	residents []resident
+	indexes   []index
+}
+
+// index is derived data in segments, each sealed under a key of its own in the
+// tree of segments. What is destroyed leaves it in three steps: forget, the
+// destruction of the keys, drop; each can be repeated after a crash.
+type index interface {
+	// forget writes the segments anew that hold something of what gone names,
+	// without it, and returns the numbers of all segments that are replaced by now,
+	// older ones too: the caller destroys their keys.
+	forget(ctx context.Context, db *DB, gone func(Subject, DayKey) bool) (replaced []uint32, err error)
+	// drop removes what is left of segments whose keys are destroyed.
+	drop(ctx context.Context, db *DB, replaced []uint32) error
+}
+
+func (r *registry) addIndex(i index) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.indexes = append(r.indexes, i)
+}
+
+func (r *registry) allIndexes() []index {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]index(nil), r.indexes...)
 }
 
 // declare takes a name for good. Two tables of one name are a mistake in the
