@@ -347,7 +347,7 @@ func TestAViewMayNotWrite(t *testing.T) {
 		_, lerr := journal.Append(tx, Entry{})
 		for i, err := range []error{
 			people.Put(tx, 1, &person{}), messages.Put(tx, Ref{}, &message{}), numbers.Set(tx, "a", "b", 1),
-			provider.Set(tx, DayKey{}, "a", 1, 2), index.Put(tx, []uint64{1}, 2), threads.Put(tx, 1, thread{}), qerr, lerr,
+			provider.Set(tx, DayKey{}, "a", 1, 2), byNumber.Put(tx, []uint64{1}, 2), threads.Put(tx, 1, thread{}), qerr, lerr,
 			journal.SetCursor(tx, "a", 1), LinkBlob(tx, BlobRef{}, BlobMeta{}),
 		} {
 			if !errors.Is(err, errReadOnly) {

@@ -59,6 +59,9 @@ type DB struct {
 	failure  atomic.Pointer[error]
 	full     atomic.Pointer[error]
 	erasing  sync.Mutex
+	ringing  sync.Mutex // held to change ring
+	ringNow  atomic.Pointer[ringBody]
+	onRing   []ringHook // set before the store works
 	strength [2]string
 
 	faultCommit func(*bolt.Tx) error // tests stop a commit here

@@ -67,27 +67,14 @@ func (db *DB) carryOut(ctx context.Context, e *ledgerEntry) error {
 		return err
 	}
 	return db.Update(ctx, func(tx *Tx) error {
-		e.Done, e.Gen = tx.now.Unix(), db.ring.gen
+		e.Done, e.Gen = tx.now.Unix(), db.currentRing().Gen
 		return e.write(tx)
 	})
 }
 
 // destroyKey punctures the tree of subjects, on disk and then in RAM.
 func (db *DB) destroyKey(s Subject) error {
-	trees := db.keys.snapshot()
-	if !trees.subjects.puncture(uint64(s)) && !db.ring.unscrubbed {
-		return nil
-	}
-	body := db.ring.body
-	body.setTrees(trees)
-	renamed, err := db.ring.commit(body)
-	if renamed {
-		db.keys.replace(trees)
-	}
-	if err != nil {
-		return fmt.Errorf("destroying a key: %w", err)
-	}
-	return nil
+	return db.puncture(func(t trees) bool { return t.subjects.puncture(uint64(s)) })
 }
 
 // removeRecords removes what is about s from every table, a part at a time so

@@ -111,10 +111,10 @@ func (m *mirror) step(tx *Tx, r *rand.Rand) error {
 		return provider.Set(tx, ref.DayKey, text, id, s)
 	case 9:
 		m.index[[2]uint64{s, id}] = s + id
-		return index.Put(tx, []uint64{s, id}, s+id)
+		return byNumber.Put(tx, []uint64{s, id}, s+id)
 	case 10:
 		delete(m.index, [2]uint64{s, id})
-		return index.Delete(tx, []uint64{s, id})
+		return byNumber.Delete(tx, []uint64{s, id})
 	case 11:
 		return m.log(tx, s, id)
 	case 12:
@@ -273,7 +273,7 @@ func (m *mirror) compareNumbers(t *testing.T, tx *Tx) {
 			}
 		}
 		slices.SortFunc(want, func(a, b [2]uint64) int { return cmp.Compare(a[1], b[1]) })
-		err := index.Scan(tx, []uint64{s}, 2, func(k []uint64, _ uint64) error { up = append(up, [2]uint64(k)); return nil })
+		err := byNumber.Scan(tx, []uint64{s}, 2, func(k []uint64, _ uint64) error { up = append(up, [2]uint64(k)); return nil })
 		diff(t, "index up", want, up)
 		want = nil
 		for k := range m.index {
@@ -282,14 +282,14 @@ func (m *mirror) compareNumbers(t *testing.T, tx *Tx) {
 			}
 		}
 		slices.SortFunc(want, func(a, b [2]uint64) int { return cmp.Compare(b[1], a[1]) })
-		err = errors.Join(err, index.Back(tx, []uint64{s}, 6, func(k []uint64, _ uint64) error { down = append(down, [2]uint64(k)); return nil }))
+		err = errors.Join(err, byNumber.Back(tx, []uint64{s}, 6, func(k []uint64, _ uint64) error { down = append(down, [2]uint64(k)); return nil }))
 		diff(t, "index down", want, down)
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
 	n := 0
-	err := index.Back(tx, nil, 0, func([]uint64, uint64) error { n++; return nil })
+	err := byNumber.Back(tx, nil, 0, func([]uint64, uint64) error { n++; return nil })
 	if n != len(m.index) || err != nil {
 		t.Errorf("%d of %d in the index: %v", n, len(m.index), err)
 	}

@@ -205,6 +205,8 @@ func (db *DB) useRing() error {
 	if db.keys, err = db.ring.body.keys(); err != nil {
 		return fmt.Errorf("%w: %s: %w; restore the store from a backup", ErrDamaged, db.path(keyringFile), err)
 	}
+	body := db.ring.body
+	db.ringNow.Store(&body)
 	path := db.path(recipientFile)
 	text, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {

@@ -41,7 +41,7 @@ var (
 	messages = NewDayTable("t.messages", func(m *message) Subject { return m.Subject })
 	numbers  = NewLookup("t.numbers")
 	provider = NewDayLookup("t.provider")
-	index    = NewOrdered("t.index")
+	byNumber = NewOrdered("t.index")
 	journal  = NewLog("t.journal")
 	outbox   = NewQueue("t.outbox", func(j *job) Subject { return j.Subject })
 	threads  = NewResident("t.threads", ResidentOptions[thread]{
@@ -118,7 +118,7 @@ func TestEverythingOnceAndAgainAfterReopening(t *testing.T) {
 			messages.Put(tx, at, &message{s, "hello", tx.Now()}),
 			numbers.Set(tx, "phone", "+4912345", uint64(s)),
 			provider.Set(tx, day, "wamid.1", 7, at.Seq),
-			index.Put(tx, []uint64{4, 5}, 6),
+			byNumber.Put(tx, []uint64{4, 5}, 6),
 			threads.Put(tx, 7, thread{Subject: s, Last: at.Seq, Status: 2, Title: "Ada", Days: []DayKey{day}}),
 			LinkBlob(tx, ref, meta))
 	})
@@ -145,7 +145,7 @@ func TestEverythingOnceAndAgainAfterReopening(t *testing.T) {
 			if r, ok, err := provider.Find(tx, Default, day.Day, 3, "wamid.1"); r != at || !ok || err != nil {
 				t.Errorf("day lookup: %v %v %v", r, ok, err)
 			}
-			if v, ok := index.Get(tx, []uint64{4, 5}); v != 6 || !ok {
+			if v, ok := byNumber.Get(tx, []uint64{4, 5}); v != 6 || !ok {
 				t.Errorf("index: %v %v", v, ok)
 			}
 			es, err := journal.Read(tx, 0, 10)
