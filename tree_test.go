@@ -21,7 +21,7 @@ const module = "kith"
 // do not know each other. The longest pattern that matches a package places it.
 var order = [][]string{
 	{"assets", "store"},
-	{"store/storetest"},
+	{"store/storetest", "store/crashtest"},
 	{"app"},
 	{"app/apptest"},
 	{"app/egress"},
