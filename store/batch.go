@@ -39,9 +39,10 @@ func parseCounters(b []byte) (counters, error) {
 }
 
 // begin starts the transaction of a batch.
-func (tx *Tx) begin(b *bolt.Tx) {
-	tx.b, tx.snap = b, txID(b)
+func (tx *Tx) begin(b *bolt.Tx, number uint64) {
+	tx.b, tx.snap = b, number
 	tx.w.touched = false
+	tx.w.rec.begin(len(tx.db.taps) > 0)
 	tx.w.after, tx.w.fire = tx.w.after[:0], tx.w.fire[:0]
 }
 
@@ -49,6 +50,7 @@ func (tx *Tx) begin(b *bolt.Tx) {
 func (tx *Tx) mark() {
 	tx.now = tx.db.instant(tx.now)
 	tx.w.changes = tx.w.changes[:0]
+	tx.w.rec.mark()
 	tx.w.opAfter, tx.w.opFire = len(tx.w.after), len(tx.w.fire)
 	for _, r := range tx.db.rows {
 		r.mark()
@@ -69,6 +71,7 @@ func (tx *Tx) takeBack() error {
 	for _, r := range tx.db.rows {
 		r.undo()
 	}
+	tx.w.rec.undo()
 	return tx.undo()
 }
 
@@ -92,11 +95,16 @@ func (tx *Tx) finish() error {
 			return err
 		}
 	}
-	meta := tx.b.Bucket([]byte(metaBucket))
+	meta, err := tx.bucket(&metaBin)
+	if err != nil {
+		return err
+	}
 	tx.db.counters.Now = tx.now.UnixNano()
 	tx.db.saved = tx.db.counters
-	return meta.Put([]byte(countersKey), tx.db.counters.bytes())
+	return tx.set(meta, []byte(countersKey), tx.db.counters.bytes())
 }
+
+var metaBin = reservedBin(metaBucket)
 
 // end forgets the batch; bbolt no longer holds on to its memory.
 func (tx *Tx) end() {

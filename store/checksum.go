@@ -30,12 +30,12 @@ func (c Checksum) String() string { return hex.EncodeToString(c.Sum[:]) }
 // Checksum reads every record of a steady picture of the store. It opens none of
 // them and runs beside writers.
 func (db *DB) Checksum(ctx context.Context) (Checksum, error) {
-	b, err := db.bolt.Begin(false)
-	if err != nil {
-		return Checksum{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
-	defer func() { _ = b.Rollback() }()
-	return checksumOf(ctx, b)
+	var c Checksum
+	err := db.bolt.View(func(b *bolt.Tx) (err error) {
+		c, err = checksumOf(ctx, b)
+		return err
+	})
+	return c, err
 }
 
 // checksumOf is the checksum of what a transaction sees. The sum of a bucket is

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync/atomic"
 
 	bolt "go.etcd.io/bbolt"
@@ -17,10 +18,11 @@ const maxBatch = 4096
 
 // operation is one Update on its way through the committer.
 type operation struct {
-	fn    func(*Tx) error
-	err   error
-	state atomic.Int32
-	done  chan struct{}
+	fn      func(*Tx) error
+	between func() error // instead of fn: runs when no transaction is open
+	err     error
+	state   atomic.Int32
+	done    chan struct{}
 }
 
 // An operation is taken by the committer or given up by its caller, not both.
@@ -39,7 +41,11 @@ const (
 // restart shows whether it was. A context that ends while the operation waits
 // gives it up; once fn has begun the outcome is awaited.
 func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error {
-	op := &operation{fn: fn, done: make(chan struct{})}
+	return db.submit(ctx, &operation{fn: fn, done: make(chan struct{})})
+}
+
+// submit hands an operation to the committer and waits for the outcome.
+func (db *DB) submit(ctx context.Context, op *operation) error {
 	if err := db.enqueue(ctx, op); err != nil {
 		return err
 	}
@@ -88,7 +94,11 @@ func (db *DB) commitLoop() {
 	}()
 	for first := range db.ops {
 		batch = drain(db.ops, append(batch[:0], first))
-		db.commitBatch(tx, batch)
+		if updates, others := apart(batch); len(others) == 0 {
+			db.commitBatch(tx, updates)
+		} else {
+			db.commitAndPause(tx, updates, others)
+		}
 		clear(batch)
 	}
 	ended = true
@@ -110,6 +120,38 @@ func drain[O any](ops <-chan O, batch []O) []O {
 		}
 	}
 	return batch
+}
+
+// apart tells the updates from what runs between two commits.
+func apart(batch []*operation) (updates, others []*operation) {
+	isOther := func(op *operation) bool { return op.between != nil }
+	if !slices.ContainsFunc(batch, isOther) {
+		return batch, nil
+	}
+	for _, op := range batch {
+		if isOther(op) {
+			others = append(others, op)
+		} else {
+			updates = append(updates, op)
+		}
+	}
+	return updates, others
+}
+
+// commitAndPause commits the updates, then lets others have the committer.
+func (db *DB) commitAndPause(tx *Tx, updates, others []*operation) {
+	if len(updates) > 0 {
+		db.commitBatch(tx, updates)
+	}
+	for _, op := range others {
+		if !op.state.CompareAndSwap(waiting, taken) {
+			continue
+		}
+		if op.err = db.Err(); op.err == nil {
+			op.err = op.between()
+		}
+		close(op.done)
+	}
 }
 
 // commitBatch runs the operations in one transaction and releases their callers.
@@ -140,11 +182,12 @@ func release(batch []*operation, err error) {
 }
 
 func (db *DB) writeBatch(tx *Tx, batch []*operation) error {
-	b, err := db.bolt.Begin(true)
+	f := db.bolt.now()
+	b, err := f.Begin(true)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	tx.begin(b)
+	tx.begin(b, f.number(b))
 	settled := false
 	defer func() {
 		if !settled {
@@ -232,6 +275,7 @@ func (db *DB) commit(tx *Tx) error {
 	db.publishRows(id)
 	db.lastNow.Store(tx.now.UnixNano())
 	db.full.Store(nil)
+	db.tell(tx)
 	for _, fn := range tx.w.after {
 		fn()
 	}
@@ -271,12 +315,13 @@ func (db *DB) classify(err error, id uint64) error {
 }
 
 func (db *DB) metaBefore(id uint64) bool {
-	b, err := db.bolt.Begin(false)
+	f := db.bolt.now()
+	b, err := f.Begin(false)
 	if err != nil {
 		return false
 	}
 	defer func() { _ = b.Rollback() }()
-	return txID(b) < id
+	return f.number(b) < id
 }
 
 func (db *DB) refused(err error) error {

@@ -95,12 +95,14 @@ func (db *DB) openData(maxSize int64) error {
 			return err
 		}
 	}
-	if db.bolt, err = openBolt(path, maxSize); err != nil {
+	b, err := openBolt(path, maxSize)
+	if err != nil {
 		return boltOpening(path, err)
 	}
 	if maxSize > 0 {
-		db.bolt.AllocSize = int(min(int64(db.bolt.AllocSize), maxSize/16))
+		b.AllocSize = int(min(int64(b.AllocSize), maxSize/16))
 	}
+	db.bolt = newBoltFile(b)
 	if clean {
 		if err := os.Remove(db.path(cleanFile)); err != nil {
 			return filing("removing", db.path(cleanFile), err)
@@ -155,7 +157,7 @@ func (db *DB) load() error {
 		}
 	}
 	if info, err := os.Stat(db.path(dataFile)); err == nil {
-		forgetPages(db.bolt.Info().Data, info.Size())
+		forgetPages(db.bolt.now().Info().Data, info.Size())
 	}
 	debug.FreeOSMemory()
 	return nil

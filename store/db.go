@@ -36,7 +36,7 @@ type DB struct {
 	log  *slog.Logger
 	now  func() time.Time
 	lock *os.File
-	bolt *bolt.DB
+	bolt *boltFile
 	ring *ring
 	keys *keys
 
@@ -46,6 +46,7 @@ type DB struct {
 	counters counters
 	saved    counters
 	rows     []rows
+	taps     []*tap
 
 	closing sync.RWMutex // held to send to ops; written to close it
 	closed  bool
@@ -63,6 +64,8 @@ type DB struct {
 	ringNow  atomic.Pointer[ringBody]
 	onRing   []ringHook // set before the store works
 	strength [2]string
+
+	instanceID instanceID
 
 	faultCommit func(*bolt.Tx) error // tests stop a commit here
 }
@@ -129,8 +132,9 @@ func (db *DB) Close() error {
 
 // saveFreelist lets the next start find the free pages without a search.
 func (db *DB) saveFreelist() error {
-	db.bolt.NoFreelistSync = false
-	err := db.bolt.Update(func(*bolt.Tx) error { return nil })
+	f := db.bolt.now()
+	f.NoFreelistSync = false
+	err := f.Update(func(*bolt.Tx) error { return nil })
 	if isFull(err) {
 		return nil // the next start searches instead
 	}

@@ -130,7 +130,7 @@ func (s *shelf[T]) finish(tx *Tx) error {
 	for _, id := range s.order {
 		v, key := s.drafts[id], rowKey(id)
 		if v.gone {
-			if err := b.Delete(key[:]); err != nil {
+			if err := tx.unset(b, key[:]); err != nil {
 				return err
 			}
 			continue
@@ -139,9 +139,9 @@ func (s *shelf[T]) finish(tx *Tx) error {
 		switch {
 		case isErased(err): // between the operation and its commit
 			v.gone = true
-			err = b.Delete(key[:])
+			err = tx.unset(b, key[:])
 		case err == nil:
-			err = b.Put(key[:], sealed)
+			err = tx.set(b, key[:], sealed)
 		}
 		if err != nil {
 			return err

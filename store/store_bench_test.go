@@ -185,7 +185,7 @@ func BenchmarkIngest(b *testing.B) {
 	b.ReportMetric(n/ours.Seconds(), "messages/s")
 	b.ReportMetric(n/theirs.Seconds(), "bare/s")
 	b.ReportMetric(theirs.Seconds()/ours.Seconds(), "ratio")
-	b.ReportMetric(n/commits(b, db.bolt), "ops/commit")
+	b.ReportMetric(n/commits(b, db.bolt.now().DB), "ops/commit")
 	b.ReportMetric(n/commits(b, w.db), "bare-ops/commit")
 }
 

@@ -31,6 +31,7 @@ type writer struct {
 	fire    []*signal // closed once the commit is on disk
 	encoded bytes.Buffer
 	touched bool
+	rec     recorder
 	// where the current operation began in after and fire
 	opAfter, opFire int
 }
@@ -81,6 +82,9 @@ func (tx *Tx) bucket(t *bin) (*bolt.Bucket, error) {
 	if b != nil && t.fill != 0 {
 		b.FillPercent = t.fill
 	}
+	if tx.w != nil {
+		tx.w.rec.know(b, t.name, nil)
+	}
 	return b, nil
 }
 
@@ -102,6 +106,9 @@ func (tx *Tx) sub(t *bin, name []byte, create bool) (*bolt.Bucket, error) {
 	if s != nil && t.fill != 0 {
 		s.FillPercent = t.fill
 	}
+	if tx.w != nil {
+		tx.w.rec.know(s, t.name, name)
+	}
 	return s, nil
 }
 
@@ -111,24 +118,46 @@ func (tx *Tx) put(b *bolt.Bucket, key, value []byte) error {
 	if tx.w == nil {
 		return errReadOnly
 	}
-	tx.note(b, key)
-	return b.Put(key, value)
+	k := tx.note(b, key)
+	if err := b.Put(key, value); err != nil {
+		return err
+	}
+	return tx.w.rec.add(changePut, b, k, value)
 }
 
 func (tx *Tx) delete(b *bolt.Bucket, key []byte) error {
 	if tx.w == nil {
 		return errReadOnly
 	}
-	tx.note(b, key)
-	return b.Delete(key)
+	k := tx.note(b, key)
+	if err := b.Delete(key); err != nil {
+		return err
+	}
+	return tx.w.rec.add(changeDelete, b, k, nil)
+}
+
+// set and unset are put and delete for what no operation takes back.
+func (tx *Tx) set(b *bolt.Bucket, key, value []byte) error {
+	if err := b.Put(key, value); err != nil || !tx.w.rec.on {
+		return err
+	}
+	return tx.w.rec.add(changePut, b, tx.w.arena.copy(key), value)
+}
+
+func (tx *Tx) unset(b *bolt.Bucket, key []byte) error {
+	if err := b.Delete(key); err != nil || !tx.w.rec.on {
+		return err
+	}
+	return tx.w.rec.add(changeDelete, b, tx.w.arena.copy(key), nil)
 }
 
 // note writes the journal. What a key held stays valid without a copy: pages of
 // the last commit are not overwritten by this one, and values put by this one
 // lie in the arena.
-func (tx *Tx) note(b *bolt.Bucket, key []byte) {
+func (tx *Tx) note(b *bolt.Bucket, key []byte) []byte {
 	k := tx.w.arena.copy(key)
 	tx.w.changes = append(tx.w.changes, change{b, k, b.Get(k)})
+	return k
 }
 
 // undo takes back what the current operation did.

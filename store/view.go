@@ -22,7 +22,7 @@ func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	b, err := db.readers.begin(db.bolt)
+	b, of, err := db.readers.begin(db.bolt)
 	if err != nil {
 		if errors.Is(err, bberrors.ErrDatabaseNotOpen) {
 			return ErrClosed
@@ -30,10 +30,11 @@ func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	tx, _ := viewPool.Get().(*Tx)
-	tx.db, tx.b, tx.snap, tx.now = db, b, txID(b), db.instant(time.Time{})
+	tx.db, tx.b, tx.snap, tx.now = db, b, of.number(b), db.instant(time.Time{})
 	defer func() {
 		db.readers.done(tx.snap)
 		_ = b.Rollback()
+		of.views.Done()
 		tx.db, tx.b = nil, nil
 		viewPool.Put(tx)
 	}()
@@ -49,18 +50,18 @@ type readers struct {
 
 // begin opens a view. The lock makes sure that no version is dropped between
 // the start of the view and its registration.
-func (r *readers) begin(db *bolt.DB) (*bolt.Tx, error) {
+func (r *readers) begin(f *boltFile) (*bolt.Tx, *oneFile, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	b, err := db.Begin(false)
+	b, of, err := f.begin()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if r.open == nil {
 		r.open = map[uint64]int{}
 	}
-	r.open[txID(b)]++
-	return b, nil
+	r.open[of.number(b)]++
+	return b, of, nil
 }
 
 func (r *readers) done(snap uint64) {
