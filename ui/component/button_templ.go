@@ -25,7 +25,7 @@ type ButtonProps struct {
 	// Class adds classes of the layout, such as only-wide.
 	Class string
 	// Attrs are further attributes, such as hx-post.
-	Attrs templ.Attributes
+	Attrs Attrs
 }
 
 func (p ButtonProps) class() string {

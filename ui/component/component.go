@@ -31,6 +31,49 @@ const (
 	Accent  Kind = "accent"
 )
 
+// Attrs are attributes of an element in the order in which they are written. A page of the inbox has hundreds: a map of
+// them would be made, and sorted, each time.
+type Attrs = templ.OrderedAttributes
+
+// Pairs returns attributes from names and values in turn.
+func Pairs(nameValue ...string) Attrs {
+	a := make(Attrs, 0, len(nameValue)/2)
+	for i := 0; i+1 < len(nameValue); i += 2 {
+		a = append(a, templ.KV[string, any](nameValue[i], nameValue[i+1]))
+	}
+	return a
+}
+
+// class is the class attribute, for what a page has many of: class={ } takes the names apart and counts them in a map.
+type class string
+
+// Items implements templ.Attributer.
+func (c class) Items() []templ.KeyValue[string, any] {
+	return []templ.KeyValue[string, any]{{Key: "class", Value: string(c)}}
+}
+
+// classes joins the names that are not empty.
+func classes(names ...string) class {
+	var all string
+	for _, n := range names {
+		switch {
+		case all == "":
+			all = n
+		case n != "":
+			all += " " + n
+		}
+	}
+	return class(all)
+}
+
+// when is the name while something is so.
+func when(is bool, name string) string {
+	if is {
+		return name
+	}
+	return ""
+}
+
 // Hues is how many colours an avatar can have: hue 0 to Hues-1.
 const Hues = 12
 

@@ -176,6 +176,9 @@ func kindOfReferral(kind string) string {
 
 // troubles says why a message did not get through and offers what can be done.
 func (k *itemMaker) troubles(p *component.BubbleProps, m *app.Message) {
+	if m.Status != app.StatusFailed && m.Status != app.StatusUnknown {
+		return
+	}
 	again := act(component.ButtonProps{Label: k.l.T("inbox.send_again")}, messagePath(m.ID)+"/resend")
 	switch m.Status {
 	case app.StatusFailed:
@@ -193,9 +196,7 @@ func (k *itemMaker) troubles(p *component.BubbleProps, m *app.Message) {
 // act makes a button post to path, with and without script.
 func act(b component.ButtonProps, path string) component.ButtonProps {
 	b.Submit = true
-	b.Attrs = templ.Attributes{
-		"form": "act", "formaction": path, "hx-post": path, "hx-include": "#thread-state", "hx-swap": "none",
-	}
+	b.Attrs = component.Pairs("form", "act", "formaction", path, "hx-include", "#thread-state", "hx-post", path, "hx-swap", "none")
 	return b
 }
 
@@ -231,23 +232,19 @@ func (k *itemMaker) menu(m *app.Message) []component.MenuItem {
 	if m.ExternalID != "" && m.RevokedAt == 0 {
 		reply := Path(m.ID.Conversation()) + "?reply=" + m.ID.String() + "#composer"
 		items = append(items, component.MenuItem{
-			Label: k.l.T("inbox.reply_to"), Icon: "reply", Href: reply, Attrs: templ.Attributes{
-				"hx-get":    Path(m.ID.Conversation()) + "/composer?reply=" + m.ID.String(),
-				"hx-target": "#composer", "hx-swap": "outerHTML", "hx-include": "#thread-state",
-			},
+			Label: k.l.T("inbox.reply_to"), Icon: "reply", Href: reply, Attrs: component.Pairs(
+				"hx-get", Path(m.ID.Conversation())+"/composer?reply="+m.ID.String(),
+				"hx-include", "#thread-state", "hx-swap", "outerHTML", "hx-target", "#composer",
+			),
 		})
 	}
 	if m.Status == app.StatusQueued {
 		items = append(items, component.MenuItem{
-			Label: k.l.T("inbox.cancel"), Icon: "x", Attrs: templ.Attributes{
-				"hx-post": path + "/cancel", "hx-include": "#thread-state", "hx-swap": "none",
-			},
+			Label: k.l.T("inbox.cancel"), Icon: "x", Attrs: component.Pairs("hx-include", "#thread-state", "hx-post", path+"/cancel", "hx-swap", "none"),
 		})
 	}
 	return append(items, component.MenuItem{
-		Label: k.l.T("inbox.details"), Icon: "info", Href: path, Attrs: templ.Attributes{
-			"data-dialog": "message", "hx-get": path, "hx-target": "#message-in", "hx-swap": "innerHTML",
-		},
+		Label: k.l.T("inbox.details"), Icon: "info", Href: path, Attrs: component.Pairs("data-dialog", "message", "hx-get", path, "hx-swap", "innerHTML", "hx-target", "#message-in"),
 	})
 }
 

@@ -184,8 +184,8 @@ func (p screen) editable(b simulator.Bubble) bool {
 
 // menu are the acts on a message.
 func (p screen) menu(b simulator.Bubble) []component.MenuItem {
-	post := func(act, vals string) map[string]any {
-		return map[string]any{"hx-post": to(p.phone.ID, act), "hx-swap": "none", "hx-vals": vals}
+	post := func(act, vals string) component.Attrs {
+		return component.Pairs("hx-post", to(p.phone.ID, act), "hx-swap", "none", "hx-vals", vals)
 	}
 	items := []component.MenuItem{
 		{Label: p.l.T("simulator.reply"), Icon: "reply", Href: PhonePath(p.phone.ID) + "?reply=" + escape(b.ID)},
