@@ -99,6 +99,9 @@ func (db *DB) open(o *Options) (err error) {
 	if err := db.openData(o.MaxSize); err != nil {
 		return err
 	}
+	if err := db.nameInstance(); err != nil {
+		return err
+	}
 	return db.load()
 }
 
