@@ -49,7 +49,7 @@ func (tx *Tx) begin(b *bolt.Tx, number uint64) {
 // mark starts an operation: what it does can be taken back to here.
 func (tx *Tx) mark() {
 	tx.now = tx.db.instant(tx.now)
-	tx.w.changes = tx.w.changes[:0]
+	tx.w.changes, tx.w.dropping = tx.w.changes[:0], false
 	tx.w.rec.mark()
 	tx.w.opAfter, tx.w.opFire = len(tx.w.after), len(tx.w.fire)
 	for _, r := range tx.db.rows {
@@ -70,6 +70,9 @@ func (tx *Tx) takeBack() error {
 	tx.w.after, tx.w.fire = tx.w.after[:tx.w.opAfter], tx.w.fire[:tx.w.opFire]
 	for _, r := range tx.db.rows {
 		r.undo()
+	}
+	if tx.w.dropping {
+		return errDropped
 	}
 	tx.w.rec.undo()
 	return tx.undo()

@@ -56,7 +56,7 @@ func checksumOf(ctx context.Context, tx *bolt.Tx) (c Checksum, err error) {
 	top := tx.Cursor()
 	h := sha256.New()
 	for name, _ := top.First(); name != nil; name, _ = top.Next() {
-		if string(name) == metaBucket {
+		if string(name) == metaBucket || string(name) == trashBucket {
 			continue
 		}
 		if err := s.inner(h, name, tx.Bucket(name)); err != nil {

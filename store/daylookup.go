@@ -10,7 +10,11 @@ import "fmt"
 type DayLookup struct{ bin }
 
 // NewDayLookup declares a lookup by day.
-func NewDayLookup(name string) *DayLookup { return &DayLookup{newBin(name, 0)} }
+func NewDayLookup(name string) *DayLookup {
+	l := &DayLookup{newBin(name, 0)}
+	declared.addPartitioned(&l.bin, false)
+	return l
+}
 
 func (l *DayLookup) hide(tx *Tx, day DayKey, ident string) ([]byte, error) {
 	key, err := tx.db.keys.provider(day)

@@ -24,6 +24,7 @@ func NewDayTable[T any](name string, about func(*T) Subject) *DayTable[T] {
 		panic("store: " + name + " does not say whom its records are about")
 	}
 	t := &DayTable[T]{newBin(name, fillGroups), about}
+	declared.addPartitioned(&t.bin, true)
 	declared.addEraser(t)
 	return t
 }

@@ -60,6 +60,7 @@ type DB struct {
 	failure  atomic.Pointer[error]
 	full     atomic.Pointer[error]
 	erasing  sync.Mutex
+	emptying sync.Mutex // held to empty the trash
 	ringing  sync.Mutex // held to change ring
 	ringNow  atomic.Pointer[ringBody]
 	onRing   []ringHook // set before the store works

@@ -24,7 +24,11 @@ type Entry struct {
 type Log struct{ bin }
 
 // NewLog declares a log.
-func NewLog(name string) *Log { return &Log{newBin(name, fillAppend)} }
+func NewLog(name string) *Log {
+	l := &Log{newBin(name, fillAppend)}
+	declared.addPartitioned(&l.bin, false)
+	return l
+}
 
 func (e *Entry) append(b []byte) []byte {
 	b = binary.AppendVarint(b, e.At)

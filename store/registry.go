@@ -15,11 +15,12 @@ const (
 	ledgerBucket = "e"
 	blobBucket   = "b"
 	cursorBucket = "cursor"
+	trashBucket  = "trash"
 )
 
 // declared are the tables of the program. They are declared as variables of
 // packages, before any store is opened.
-var declared = registry{names: map[string]bool{metaBucket: true, ledgerBucket: true, blobBucket: true, cursorBucket: true}}
+var declared = registry{names: map[string]bool{metaBucket: true, ledgerBucket: true, blobBucket: true, cursorBucket: true, trashBucket: true}}
 
 type registry struct {
 	mu        sync.Mutex
@@ -27,6 +28,8 @@ type registry struct {
 	erasers   []eraser
 	residents []resident
 	indexes   []index
+	parts     []partitioned
+	lookups   []*Lookup
 }
 
 // index is derived data in segments, each sealed under a key of its own in the
@@ -51,6 +54,18 @@ func (r *registry) allIndexes() []index {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return append([]index(nil), r.indexes...)
+}
+
+func (r *registry) addLookup(l *Lookup) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lookups = append(r.lookups, l)
+}
+
+func (r *registry) allLookups() []*Lookup {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]*Lookup(nil), r.lookups...)
 }
 
 // declare takes a name for good. Two tables of one name are a mistake in the

@@ -31,7 +31,9 @@ type writer struct {
 	fire    []*signal // closed once the commit is on disk
 	encoded bytes.Buffer
 	touched bool
-	rec     recorder
+	// dropping says that the operation dropped a partition, which cannot be undone
+	dropping bool
+	rec      recorder
 	// where the current operation began in after and fire
 	opAfter, opFire int
 }
