@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"io/fs"
 	"math/bits"
 	"os"
 	"path/filepath"
@@ -79,7 +80,20 @@ func createData(path string, now time.Time) error {
 	if err := os.Rename(path+newSuffix, path); err != nil {
 		return filing("renaming to", path, err)
 	}
-	return syncDir(filepath.Dir(path))
+	dir := filepath.Dir(path)
+	return errors.Join(syncDir(dir), syncAbove(dir))
+}
+
+// syncAbove makes the name of a directory durable, and those of the directories
+// around it, some of which may be as new. What may not be opened was there.
+func syncAbove(dir string) error {
+	for up := filepath.Dir(dir); up != dir; dir, up = up, filepath.Dir(up) {
+		err := syncDir(up)
+		if err != nil && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.ENOTSUP) {
+			return err
+		}
+	}
+	return nil
 }
 
 // openData opens data.db and reads what it says about itself.
