@@ -140,14 +140,14 @@ func (w *BlobWriter) Abort() error {
 // record that refers to it.
 func LinkBlob(tx *Tx, ref BlobRef, m BlobMeta) error {
 	day := ref.bytes()
-	b, err := tx.sub(&blobs, day[:], true)
-	if err != nil {
-		return err
-	}
 	key := ref.key(tx)
 	sealed, err := tx.sealValue(ref.About, ref.DayKey, &m, tx.at(&blobs, day[:], key))
 	if err != nil {
 		return fmt.Errorf("attachment: %w", err)
+	}
+	b, err := tx.sub(&blobs, day[:], true)
+	if err != nil {
+		return err
 	}
 	return tx.put(b, key, sealed)
 }
@@ -159,6 +159,12 @@ func BlobInfo(tx *Tx, ref BlobRef) (BlobMeta, error) {
 	b, err := tx.sub(&blobs, day[:], false)
 	if err != nil {
 		return m, err
+	}
+	if b == nil {
+		if b, ref.DayKey, err = tx.held(&blobs, ref.DayKey); err != nil {
+			return m, err
+		}
+		day = ref.bytes()
 	}
 	if b == nil {
 		return m, blobs.missing

@@ -24,7 +24,7 @@ type Blob struct {
 }
 
 // OpenBlob opens the contents of an attachment: ErrNotFound when there are none,
-// ErrErased when their key is gone.
+// ErrErased when their key is gone. Those that are held are found where they were.
 func (db *DB) OpenBlob(ref BlobRef) (*Blob, error) {
 	path := db.blobPath(ref.ID)
 	f, err := os.Open(path)
@@ -51,7 +51,8 @@ func (db *DB) openBlobFile(f *os.File, ref BlobRef) (*Blob, error) {
 	if err != nil {
 		return nil, with.cause()
 	}
-	if with.label.subject != ref.About || with.label.key != ref.DayKey {
+	is := with.label.key
+	if with.label.subject != ref.About || (is != ref.DayKey && is != DayKey{Hold, ref.Day}) {
 		return nil, blobs.missing
 	}
 	return &Blob{f, r, size}, nil

@@ -89,6 +89,18 @@ func (c *cover) descend(leaf uint64, level int, n node, both bool) node {
 	return n
 }
 
+// overlaps tells whether any leaf from lo up to but not including hi is left.
+func (c *cover) overlaps(lo, hi uint64) bool {
+	for k := range c.nodes {
+		below := c.depth - int(k>>56)
+		first := k << 8 >> 8 << below
+		if first < hi && lo < first+1<<below {
+			return true
+		}
+	}
+	return false
+}
+
 // punctureRange destroys the leaves from lo up to but not including hi.
 func (c *cover) punctureRange(lo, hi uint64) {
 	for lo < hi {
@@ -120,12 +132,15 @@ func (c *cover) keepOutside(level int, first uint64, n node, lo, hi uint64) {
 	c.keepOutside(level+1, first+half, n.child(1), lo, hi)
 }
 
+// sorted lists the places of the nodes.
+func (c *cover) sorted() []uint64 { return slices.Sorted(maps.Keys(c.nodes)) }
+
 const nodeLen = 8 + len(node{})
 
 // bytes writes the cover in the order of its nodes.
 func (c *cover) bytes() []byte {
 	b := make([]byte, 0, len(c.nodes)*nodeLen)
-	for _, k := range slices.Sorted(maps.Keys(c.nodes)) {
+	for _, k := range c.sorted() {
 		n := c.nodes[k]
 		b = binary.BigEndian.AppendUint64(b, k)
 		b = append(b, n[:]...)

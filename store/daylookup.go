@@ -28,12 +28,15 @@ func (l *DayLookup) hide(tx *Tx, day DayKey, ident string) ([]byte, error) {
 
 // Set makes an identifier lead to a record of the day.
 func (l *DayLookup) Set(tx *Tx, key DayKey, ident string, group, seq uint64) error {
+	if tx.w == nil {
+		return errReadOnly
+	}
 	name := key.bytes()
-	b, err := tx.sub(&l.bin, name[:], true)
+	k, err := l.hide(tx, key, ident)
 	if err != nil {
 		return err
 	}
-	k, err := l.hide(tx, key, ident)
+	b, err := tx.sub(&l.bin, name[:], true)
 	if err != nil {
 		return err
 	}
@@ -48,6 +51,9 @@ func (l *DayLookup) Get(tx *Tx, key DayKey, ident string) (group, seq uint64, ok
 		return 0, 0, false, err
 	}
 	k, err := l.hide(tx, key, ident)
+	if isErased(err) {
+		return 0, 0, false, nil
+	}
 	if err != nil {
 		return 0, 0, false, err
 	}
@@ -69,6 +75,9 @@ func (l *DayLookup) Delete(tx *Tx, key DayKey, ident string) error {
 		return err
 	}
 	k, err := l.hide(tx, key, ident)
+	if isErased(err) {
+		return nil // it is about to be removed
+	}
 	if err != nil {
 		return err
 	}

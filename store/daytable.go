@@ -45,14 +45,14 @@ func parsePair(k []byte) (a, b uint64, ok bool) {
 // Put sets a record.
 func (t *DayTable[T]) Put(tx *Tx, ref Ref, v *T) error {
 	day := ref.bytes()
-	b, err := tx.sub(&t.bin, day[:], true)
-	if err != nil {
-		return err
-	}
 	key := tx.pairKey(ref.Group, ref.Seq)
 	sealed, err := tx.sealValue(t.about(v), ref.DayKey, v, tx.at(&t.bin, day[:], key))
 	if err != nil {
 		return fmt.Errorf("%s %d/%d: %w", t.name, ref.Group, ref.Seq, err)
+	}
+	b, err := tx.sub(&t.bin, day[:], true)
+	if err != nil {
+		return err
 	}
 	return tx.put(b, key, sealed)
 }
@@ -63,6 +63,11 @@ func (t *DayTable[T]) Get(tx *Tx, ref Ref) (*T, error) {
 	b, err := tx.sub(&t.bin, day[:], false)
 	if err != nil {
 		return nil, err
+	}
+	if b == nil {
+		if b, ref.DayKey, err = tx.held(&t.bin, ref.DayKey); err != nil {
+			return nil, err
+		}
 	}
 	if b == nil {
 		return nil, t.missing
@@ -98,14 +103,24 @@ func (t *DayTable[T]) Delete(tx *Tx, ref Ref) error {
 // day to begin below; 0 begins at the end. fn must not write to the table;
 // ErrStop ends the iteration without an error.
 func (t *DayTable[T]) Back(tx *Tx, group uint64, days []DayKey, before uint64, fn func(ref Ref, v *T) error) error {
+	var kept map[Day]bool
 	for _, day := range days {
 		name := day.bytes()
 		b, err := tx.sub(&t.bin, name[:], false)
+		from := Ref{DayKey: day, Group: group, Seq: before}
+		if b == nil && err == nil && !kept[day.Day] {
+			if b, from.DayKey, err = tx.held(&t.bin, day); b != nil {
+				if kept == nil {
+					kept = map[Day]bool{}
+				}
+				kept[day.Day] = true
+			}
+		}
 		if err != nil {
 			return err
 		}
 		if b != nil {
-			if done, err := t.backDay(tx, b, Ref{DayKey: day, Group: group, Seq: before}, fn); done || err != nil {
+			if done, err := t.backDay(tx, b, from, day.Class, fn); done || err != nil {
 				return err
 			}
 		}
@@ -114,7 +129,9 @@ func (t *DayTable[T]) Back(tx *Tx, group uint64, days []DayKey, before uint64, f
 	return nil
 }
 
-func (t *DayTable[T]) backDay(tx *Tx, b *bolt.Bucket, from Ref, fn func(Ref, *T) error) (done bool, err error) {
+// backDay reads a day backwards; what is held keeps the place it had in its class.
+
+func (t *DayTable[T]) backDay(tx *Tx, b *bolt.Bucket, from Ref, class Class, fn func(Ref, *T) error) (done bool, err error) {
 	c := b.Cursor()
 	for k, sealed := seekBelow(c, tx.groupEnd(from.Group, from.Seq)); k != nil; k, sealed = c.Prev() {
 		group, seq, ok := parsePair(k)
@@ -129,6 +146,7 @@ func (t *DayTable[T]) backDay(tx *Tx, b *bolt.Bucket, from Ref, fn func(Ref, *T)
 		if err != nil {
 			return false, err
 		}
+		ref.Class = class
 		if err := fn(ref, v); err != nil {
 			return true, stopped(err)
 		}

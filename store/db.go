@@ -64,10 +64,14 @@ type DB struct {
 	ringing  sync.Mutex // held to change ring
 	ringNow  atomic.Pointer[ringBody]
 	onRing   []ringHook // set before the store works
-	strength [2]string
+	// onPending name what still has the keys that a generation of the keyring lacks:
+	// copies in escrow, replicas. Set before the store works.
+	onPending []func(gen uint64) []string
+	strength  [2]string
 
 	instanceID instanceID
 
+	upFor       func() uptime        // tests have a machine of their own
 	faultCommit func(*bolt.Tx) error // tests stop a commit here
 }
 

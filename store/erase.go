@@ -6,117 +6,240 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 )
 
-// Erase destroys the key of a subject, and with it everything that was ever
-// sealed about it, in this store and in every copy of data.db and blobs; then it
-// removes the records, jobs, rows and attachments themselves.
+// Destroyed tells what a destruction took away, in numbers.
+type Destroyed struct {
+	Entry    uint64    // its number in the ledger
+	Subjects []Subject // who was erased; nil for days
+	Days     DayKey    // else: all days of the class below this one
+	At       time.Time // when it was complete
+	// The last generation of the keyring that had the keys, and the first without.
+	Before, After uint64
+	Removed       map[string]int // records by table, and "attachments"
+}
+
+// Nothing tells that there was nothing to destroy.
+func (d *Destroyed) Nothing() bool { return d.Entry == 0 }
+
+// Erase destroys the keys of subjects, and with them everything that was ever
+// sealed about them, in this store and in every copy of data.db and blobs; then
+// it removes the records, jobs, rows and attachments themselves.
 //
-// The intent is durable before the key is destroyed, and the key is destroyed
-// before anything is removed: a crash or an error in between delays the rest
-// until the next start or the next call, and undoes nothing. Once it returns nil
-// all of it is done. What holds only numbers and hashes (Lookup, Ordered, Log)
+// The intent is durable before the keys are destroyed, all at once, and they are
+// destroyed before anything is removed: a crash or an error in between delays the
+// rest until the next start or the next call, and undoes nothing. Once it returns
+// nil all of it is done. What holds only numbers and hashes (Lookup, Ordered, Log)
 // is the caller's to remove beforehand.
-func (db *DB) Erase(ctx context.Context, s Subject) error {
-	if s == Nobody {
-		return errors.New("store: nobody cannot be erased")
+func (db *DB) Erase(ctx context.Context, all ...Subject) error {
+	_, err := db.EraseSubjects(ctx, all...)
+	return err
+}
+
+// EraseSubjects is Erase, and tells what it did. For subjects that were erased
+// before it tells what was done then.
+func (db *DB) EraseSubjects(ctx context.Context, all ...Subject) (Destroyed, error) {
+	all = slices.Compact(slices.Sorted(slices.Values(all)))
+	if len(all) == 0 || all[0] == Nobody {
+		return Destroyed{}, errors.New("store: nobody cannot be erased")
 	}
 	db.erasing.Lock()
 	defer db.erasing.Unlock()
-	e, err := db.intend(ctx, s)
-	if err != nil || e == nil {
-		return err
+	wanted := make([]ledgerEntry, len(all))
+	for i, s := range all {
+		wanted[i] = ledgerEntry{Kind: ledgerSubject, Number: uint64(s)}
 	}
-	return db.carryOut(ctx, e)
+	entries, err := db.intend(ctx, wanted, func(e *ledgerEntry) bool { return db.keys.alive(e.subject()) })
+	if err != nil {
+		return Destroyed{}, err
+	}
+	return db.carryOut(ctx, entries)
 }
 
-// intend writes the intent into the ledger, or finds one that was cut short;
-// nil when the subject was erased before.
-func (db *DB) intend(ctx context.Context, s Subject) (*ledgerEntry, error) {
-	var e *ledgerEntry
-	err := db.Update(ctx, func(tx *Tx) error {
-		open, err := unfinished(tx)
+// intend writes intents into the ledger, or finds them there. What needs none,
+// and is in no ledger either, is left out.
+func (db *DB) intend(ctx context.Context, wanted []ledgerEntry, needed func(*ledgerEntry) bool) (entries []*ledgerEntry, err error) {
+	err = db.Update(ctx, func(tx *Tx) error {
+		entries = nil
+		known, err := newest(tx, wanted)
 		if err != nil {
 			return err
 		}
-		for i := range open {
-			if open[i].Kind == ledgerSubject && open[i].Number == uint64(s) {
-				e = &open[i]
-				return nil
-			}
-		}
-		if !db.keys.alive(s) {
-			return nil
-		}
-		e = &ledgerEntry{Kind: ledgerSubject, Number: uint64(s)}
-		return e.write(tx)
-	})
-	return e, err
-}
-
-// carryOut does what an entry of the ledger says; every step can be repeated.
-func (db *DB) carryOut(ctx context.Context, e *ledgerEntry) error {
-	if e.Kind != ledgerSubject {
-		return fmt.Errorf("%w: the ledger asks for a destruction of kind %d", ErrNewer, e.Kind)
-	}
-	s := Subject(e.Number) //nolint:gosec // written from a Subject
-	if err := db.destroyKey(s); err != nil {
-		return err
-	}
-	if err := db.removeRecords(ctx, s); err != nil {
-		return err
-	}
-	return db.Update(ctx, func(tx *Tx) error {
-		e.Done, e.Gen = tx.now.Unix(), db.currentRing().Gen
-		return e.write(tx)
-	})
-}
-
-// destroyKey punctures the tree of subjects, on disk and then in RAM.
-func (db *DB) destroyKey(s Subject) error {
-	return db.puncture(func(t trees) bool { return t.subjects.puncture(uint64(s)) })
-}
-
-// removeRecords removes what is about s from every table, a part at a time so
-// that other writers are not held up.
-func (db *DB) removeRecords(ctx context.Context, s Subject) error {
-	erasers, _ := declared.all()
-	for _, t := range append(erasers, blobEraser{}) {
-		for after := []byte(nil); ; {
-			var found []found
-			err := db.View(ctx, func(tx *Tx) (err error) {
-				found, after, err = t.find(tx, s, after)
-				return err
-			})
-			if err != nil {
-				return err
-			}
-			if len(found) > 0 {
-				if err := db.Update(ctx, func(tx *Tx) error { return dropAll(tx, t, s, found) }); err != nil {
+		for i := range wanted {
+			e := known[i]
+			if e == nil || (e.Done != 0 && needed(e)) {
+				if !needed(&wanted[i]) {
+					continue
+				}
+				e = &wanted[i]
+				if err := e.write(tx); err != nil {
 					return err
 				}
 			}
-			if after == nil {
-				break
+			entries = append(entries, e)
+		}
+		return nil
+	})
+	return entries, err
+}
+
+// newest finds the newest entry for each of those that are wanted.
+func newest(tx *Tx, wanted []ledgerEntry) ([]*ledgerEntry, error) {
+	known := make([]*ledgerEntry, len(wanted))
+	err := eachEntry(tx, func(e *ledgerEntry) error {
+		for i := range wanted {
+			if wanted[i].same(e) {
+				known[i] = e
+			}
+		}
+		return nil
+	})
+	return known, err
+}
+
+// carryOut does what entries of the ledger say; every step can be repeated.
+//
+//	1  indexes write what they hold anew, without what is destroyed
+//	2  ONE commit of the keyring destroys the keys, those of replaced segments too
+//	3  records are removed, dropped partitions go to the trash
+//	4  indexes drop what was replaced; the ledger says that it is done
+func (db *DB) carryOut(ctx context.Context, entries []*ledgerEntry) (Destroyed, error) {
+	open := slices.DeleteFunc(slices.Clone(entries), func(e *ledgerEntry) bool { return e.Done != 0 })
+	if len(open) > 0 {
+		if err := db.destroy(ctx, open); err != nil {
+			return Destroyed{}, err
+		}
+	}
+	return destroyed(entries), nil
+}
+
+func (db *DB) destroy(ctx context.Context, open []*ledgerEntry) error {
+	for _, e := range open {
+		if e.Kind != ledgerSubject && e.Kind != ledgerDays {
+			return fmt.Errorf("%w: the ledger asks for a destruction of kind %d", ErrNewer, e.Kind)
+		}
+	}
+	before, replaced, err := db.destroyKeys(ctx, open)
+	if err != nil {
+		return err
+	}
+	after := db.currentRing().Gen
+	removed, err := db.removeAll(ctx, open)
+	if err != nil {
+		return err
+	}
+	if err := dropReplaced(ctx, db, replaced); err != nil {
+		return err
+	}
+	err = db.Update(ctx, func(tx *Tx) error {
+		for i, e := range open {
+			if e.Done, e.GenWas, e.Gen = tx.now.Unix(), before, after; i == 0 {
+				e.Removed = removed
+			}
+			if err := e.write(tx); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return db.emptyTrash(ctx)
+}
+
+// destroyed sums entries up that are done.
+func destroyed(entries []*ledgerEntry) (d Destroyed) {
+	for _, e := range entries {
+		if d.Entry == 0 {
+			d.Entry, d.Before, d.Removed = e.n, e.GenWas, e.Removed
+		}
+		if e.Kind == ledgerSubject {
+			d.Subjects = append(d.Subjects, e.subject())
+		} else {
+			d.Days = e.until()
+		}
+		d.After = max(d.After, e.Gen)
+		if at := time.Unix(e.Done, 0).UTC(); at.After(d.At) {
+			d.At = at
+		}
+	}
+	return d
+}
+
+// destroyKeys destroys the keys that entries name and those of the segments that
+// indexes replaced. What an index took in between its own step and the commit of
+// the keyring is taken out in another round: after the first commit nothing more
+// can be read that could come into it.
+func (db *DB) destroyKeys(ctx context.Context, open []*ledgerEntry) (before uint64, replaced replacedBy, err error) {
+	replaced = replacedBy{}
+	for round := 0; ; round++ {
+		fresh, err := forgetAll(ctx, db, goneOf(open), replaced)
+		if err != nil || (round > 0 && fresh == 0) {
+			return before, replaced, err
+		}
+		if round == 0 {
+			before = db.currentRing().Gen
+		}
+		err = db.puncture(func(t trees) (changed bool) {
+			for _, e := range open {
+				changed = e.puncture(t) || changed
+			}
+			for _, segments := range replaced {
+				for _, n := range segments {
+					changed = t.segments.puncture(uint64(n)) || changed
+				}
+			}
+			return changed
+		})
+		if err != nil {
+			return before, replaced, err
+		}
+		if len(declared.allIndexes()) == 0 {
+			return before, replaced, nil
+		}
+	}
+}
+
+// goneOf tells of a record whether one of the entries destroys it.
+func goneOf(open []*ledgerEntry) func(Subject, DayKey) bool {
+	subjects, until := map[Subject]bool{}, map[Class]Day{}
+	for _, e := range open {
+		if e.Kind == ledgerSubject {
+			subjects[e.subject()] = true
+			continue
+		}
+		k := e.until()
+		until[k.Class] = max(until[k.Class], k.Day)
+	}
+	return func(s Subject, k DayKey) bool { return subjects[s] || k.Day < until[k.Class] }
+}
+
+// replacedBy are the segments that each index replaced.
+type replacedBy map[index][]uint32
+
+// forgetAll lets every index forget, and counts segments that are newly replaced.
+func forgetAll(ctx context.Context, db *DB, gone func(Subject, DayKey) bool, replaced replacedBy) (fresh int, err error) {
+	for _, i := range declared.allIndexes() {
+		segments, err := i.forget(ctx, db, gone)
+		if err != nil {
+			return fresh, err
+		}
+		for _, n := range segments {
+			if !slices.Contains(replaced[i], n) {
+				replaced[i] = append(replaced[i], n)
+				fresh++
 			}
 		}
 	}
-	return nil
+	return fresh, nil
 }
 
-func dropAll(tx *Tx, t eraser, s Subject, all []found) error {
-	for _, f := range all {
-		b, err := f.bucket(tx)
-		if err != nil {
-			return err
-		}
-		if b == nil {
-			continue
-		}
-		if about, ok := subjectOf(b.Get(f.key)); !ok || about != s {
-			continue
-		}
-		if err := t.drop(tx, f); err != nil {
+func dropReplaced(ctx context.Context, db *DB, replaced replacedBy) error {
+	for i, segments := range replaced {
+		if err := i.drop(ctx, db, segments); err != nil {
 			return err
 		}
 	}
@@ -136,13 +259,19 @@ func (db *DB) resume(ctx context.Context) {
 func (db *DB) resumeErasing(ctx context.Context) error {
 	db.erasing.Lock()
 	defer db.erasing.Unlock()
-	var open []ledgerEntry
+	return errors.Join(db.resumeOpen(ctx), db.emptyTrash(ctx))
+}
+
+// resumeOpen carries out what the ledger says is not done.
+func (db *DB) resumeOpen(ctx context.Context) error {
+	var open []*ledgerEntry
 	err := db.View(ctx, func(tx *Tx) (err error) {
 		open, err = unfinished(tx)
 		return err
 	})
-	for i := range open {
-		err = errors.Join(err, db.carryOut(ctx, &open[i]))
+	if err != nil || len(open) == 0 {
+		return err
 	}
+	_, err = db.carryOut(ctx, open)
 	return err
 }

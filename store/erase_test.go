@@ -49,7 +49,7 @@ func traces(t *testing.T, db *DB, s Subject) (n int) {
 		erasers, _ := declared.all()
 		for _, e := range append(erasers, blobEraser{}) {
 			for after := []byte(nil); ; {
-				all, next, err := e.find(tx, s, after)
+				all, next, err := e.find(tx, subjectSet{s}, after)
 				if err != nil {
 					return err
 				}

@@ -14,8 +14,8 @@ import (
 // eraser is a table that can hold records about a subject.
 type eraser interface {
 	// find looks at a part of the table, from behind a place on, for what is about
-	// s. It runs in a view; next is nil when it came to the end.
-	find(tx *Tx, s Subject, after []byte) (all []found, next []byte, err error)
+	// one of who. It runs in a view; next is nil when it came to the end.
+	find(tx *Tx, who subjectSet, after []byte) (all []found, next []byte, err error)
 	// drop removes one record.
 	drop(tx *Tx, f found) error
 }
@@ -60,15 +60,15 @@ func subjectOf(sealed []byte) (Subject, bool) {
 	return Subject(binary.BigEndian.Uint32(b[:])), true
 }
 
-// search collects what is about s in a bucket, from behind a key on.
-func (t *bin) search(b *bolt.Bucket, sub []byte, s Subject, after []byte) (all []found, next []byte) {
+// search collects what is about who in a bucket, from behind a key on.
+func (t *bin) search(b *bolt.Bucket, sub []byte, who subjectSet, after []byte) (all []found, next []byte) {
 	c := b.Cursor()
 	k, v := c.Seek(after)
 	if bytes.Equal(k, after) && after != nil {
 		k, v = c.Next()
 	}
 	for looked := 0; k != nil; k, v = c.Next() {
-		if about, ok := subjectOf(v); ok && about == s {
+		if about, ok := subjectOf(v); ok && who.has(about) {
 			all = append(all, found{t, sub, bytes.Clone(k)})
 		}
 		if looked++; looked >= maxLookedAt || len(all) >= maxFound {
@@ -79,18 +79,18 @@ func (t *bin) search(b *bolt.Bucket, sub []byte, s Subject, after []byte) (all [
 }
 
 // searchFlat is find for a table without partitions.
-func (t *bin) searchFlat(tx *Tx, s Subject, after []byte) ([]found, []byte, error) {
+func (t *bin) searchFlat(tx *Tx, who subjectSet, after []byte) ([]found, []byte, error) {
 	b, err := tx.bucket(t)
 	if b == nil || err != nil {
 		return nil, nil, err
 	}
-	all, next := t.search(b, nil, s, after)
+	all, next := t.search(b, nil, who, after)
 	return all, next, nil
 }
 
 // searchParts is find for a table with partitions whose names have n bytes; a
 // place is the name of a partition and a key in it.
-func (t *bin) searchParts(tx *Tx, s Subject, after []byte, n int) ([]found, []byte, error) {
+func (t *bin) searchParts(tx *Tx, who subjectSet, after []byte, n int) ([]found, []byte, error) {
 	b, err := tx.bucket(t)
 	if b == nil || err != nil {
 		return nil, nil, err
@@ -106,7 +106,7 @@ func (t *bin) searchParts(tx *Tx, s Subject, after []byte, n int) ([]found, []by
 			key = nil
 		}
 		sub := bytes.Clone(k)
-		if all, next := t.search(part, sub, s, key); next != nil || len(all) > 0 {
+		if all, next := t.search(part, sub, who, key); next != nil || len(all) > 0 {
 			if next == nil {
 				next = bytes.Repeat([]byte{0xff}, 32) // behind every key of the partition
 			}
@@ -116,33 +116,40 @@ func (t *bin) searchParts(tx *Tx, s Subject, after []byte, n int) ([]found, []by
 	return nil, nil, nil
 }
 
-func (t *Table[T]) find(tx *Tx, s Subject, after []byte) ([]found, []byte, error) {
+func (t *Table[T]) find(tx *Tx, who subjectSet, after []byte) ([]found, []byte, error) {
 	b, err := tx.bucket(&t.bin)
 	if b == nil || err != nil {
 		return nil, nil, err
 	}
-	prefix := binary.BigEndian.AppendUint32(nil, uint32(s))
 	var all []found
 	c := b.Cursor()
-	for k, _ := c.Seek([]byte(max(string(prefix), string(after)))); bytes.HasPrefix(k, prefix); k, _ = c.Next() {
+	first, more := who.atLeast(0)
+	k, _ := c.Seek([]byte(max(string(binary.BigEndian.AppendUint32(nil, uint32(first))), string(after))))
+	for more && len(k) == subjectKeyLen {
+		s, _, _ := parseSubjectKey(k)
+		if first, more = who.atLeast(s); !more || first != s {
+			k, _ = c.Seek(binary.BigEndian.AppendUint32(nil, uint32(first)))
+			continue
+		}
 		if all = append(all, found{&t.bin, nil, bytes.Clone(k)}); len(all) >= maxFound {
 			return all, bytes.Clone(k), nil
 		}
+		k, _ = c.Next()
 	}
 	return all, nil, nil
 }
 
 func (t *Table[T]) drop(tx *Tx, f found) error { return f.remove(tx) }
 
-func (t *DayTable[T]) find(tx *Tx, s Subject, after []byte) ([]found, []byte, error) {
-	return t.searchParts(tx, s, after, dayKeyLen)
+func (t *DayTable[T]) find(tx *Tx, who subjectSet, after []byte) ([]found, []byte, error) {
+	return t.searchParts(tx, who, after, dayKeyLen)
 }
 
 func (t *DayTable[T]) drop(tx *Tx, f found) error { return f.remove(tx) }
 
 // find looks at the partition "due" only: "at" holds numbers.
-func (q *Queue[J]) find(tx *Tx, s Subject, after []byte) ([]found, []byte, error) {
-	return q.searchParts(tx, s, after, len(dueName))
+func (q *Queue[J]) find(tx *Tx, who subjectSet, after []byte) ([]found, []byte, error) {
+	return q.searchParts(tx, who, after, len(dueName))
 }
 
 func (q *Queue[J]) drop(tx *Tx, f found) error {
@@ -153,8 +160,8 @@ func (q *Queue[J]) drop(tx *Tx, f found) error {
 	return q.Delete(tx, id)
 }
 
-func (r *Resident[T]) find(tx *Tx, s Subject, after []byte) ([]found, []byte, error) {
-	return r.searchFlat(tx, s, after)
+func (r *Resident[T]) find(tx *Tx, who subjectSet, after []byte) ([]found, []byte, error) {
+	return r.searchFlat(tx, who, after)
 }
 
 // drop removes a row that start left out, too.
@@ -171,15 +178,23 @@ func (r *Resident[T]) drop(tx *Tx, f found) error {
 // blobEraser finds attachments.
 type blobEraser struct{}
 
-func (blobEraser) find(tx *Tx, s Subject, after []byte) ([]found, []byte, error) {
-	return blobs.searchParts(tx, s, after, dayKeyLen)
+func (blobEraser) find(tx *Tx, who subjectSet, after []byte) ([]found, []byte, error) {
+	return blobs.searchParts(tx, who, after, dayKeyLen)
 }
 
 func (blobEraser) drop(tx *Tx, f found) error {
-	day, ok := parseDayKey(f.sub)
-	if !ok || len(f.key) != 4+16 {
+	ref, ok := refOf(f.sub, f.key)
+	if !ok {
 		return ErrDamaged
 	}
-	about := Subject(binary.BigEndian.Uint32(f.key))
-	return UnlinkBlob(tx, BlobRef{about, day, [16]byte(f.key[4:])})
+	return UnlinkBlob(tx, ref)
+}
+
+// refOf is the attachment that a key in a partition of blobs stands for.
+func refOf(name, key []byte) (BlobRef, bool) {
+	day, ok := parseDayKey(name)
+	if !ok || len(key) != 4+16 {
+		return BlobRef{}, false
+	}
+	return BlobRef{Subject(binary.BigEndian.Uint32(key)), day, [16]byte(key[4:])}, true
 }

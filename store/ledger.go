@@ -13,16 +13,49 @@ import (
 type ledgerEntry struct {
 	n      uint64
 	Kind   uint8  `cbor:"1,keyasint"`
-	Number uint64 `cbor:"2,keyasint"`           // of the subject, the day, the segment
+	Number uint64 `cbor:"2,keyasint"`           // of the subject; or class<<16 | the first day that is kept
 	At     int64  `cbor:"3,keyasint"`           // unix seconds of the intent
 	Done   int64  `cbor:"4,keyasint,omitempty"` // unix seconds; 0 while unfinished
 	Gen    uint64 `cbor:"5,keyasint,omitempty"` // of the keyring without the key
+	// Removed counts what was removed, by table; it is kept with the first entry
+	// of those that were carried out together.
+	Removed map[string]int `cbor:"6,keyasint,omitempty"`
+	GenWas  uint64         `cbor:"7,keyasint,omitempty"` // of the last keyring that had the key
 }
 
 // Kinds of what is destroyed.
-const ledgerSubject uint8 = 1
+const (
+	ledgerSubject uint8 = 1
+	ledgerDays    uint8 = 2 // all days of a class below one
+)
 
 var ledger = bin{name: []byte(ledgerBucket), where: []byte(ledgerBucket + "\x00"), missing: ErrNotFound, fill: fillAppend}
+
+func daysEntry(c Class, before Day) ledgerEntry {
+	return ledgerEntry{Kind: ledgerDays, Number: DayKey{c, before}.leaf()}
+}
+
+// subject is whom an entry of that kind destroys.
+func (e *ledgerEntry) subject() Subject { return Subject(e.Number) } //nolint:gosec // written from a Subject
+
+// until is the first day that an entry of that kind leaves.
+func (e *ledgerEntry) until() DayKey { return DayKey{Class(e.Number >> 16), Day(e.Number)} } //nolint:gosec // written from a DayKey
+
+// same tells whether two entries destroy the same.
+func (e *ledgerEntry) same(o *ledgerEntry) bool { return e.Kind == o.Kind && e.Number == o.Number }
+
+// puncture destroys in trees what the entry names.
+func (e *ledgerEntry) puncture(t trees) (changed bool) {
+	if e.Kind == ledgerSubject {
+		return t.subjects.puncture(uint64(e.subject()))
+	}
+	end := e.until()
+	lo, hi := DayKey{Class: end.Class}.leaf(), end.leaf()
+	if changed = t.days.overlaps(lo, hi); changed {
+		t.days.punctureRange(lo, hi)
+	}
+	return changed
+}
 
 // write puts an entry under its number, a new one when it has none yet.
 func (e *ledgerEntry) write(tx *Tx) error {
@@ -41,22 +74,33 @@ func (e *ledgerEntry) write(tx *Tx) error {
 	return tx.put(b, key[:], v)
 }
 
-// unfinished lists the destructions that were intended and not completed.
-func unfinished(tx *Tx) (found []ledgerEntry, err error) {
+// eachEntry calls fn with the entries of the ledger in their order.
+func eachEntry(tx *Tx, fn func(*ledgerEntry) error) error {
 	b, err := tx.bucket(&ledger)
 	if b == nil || err != nil {
-		return nil, err
+		return err
 	}
 	c := b.Cursor()
 	for k, v := c.First(); k != nil; k, v = c.Next() {
 		var e ledgerEntry
 		if err := decoding.Unmarshal(v, &e); err != nil || len(k) != 8 {
-			return nil, fmt.Errorf("%w: an entry of the ledger cannot be read", ErrDamaged)
+			return fmt.Errorf("%w: an entry of the ledger cannot be read", ErrDamaged)
 		}
-		if e.Done == 0 {
-			e.n = binary.BigEndian.Uint64(k)
-			found = append(found, e)
+		e.n = binary.BigEndian.Uint64(k)
+		if err := fn(&e); err != nil {
+			return err
 		}
 	}
-	return found, nil
+	return nil
+}
+
+// unfinished lists the destructions that were intended and not completed.
+func unfinished(tx *Tx) (found []*ledgerEntry, err error) {
+	err = eachEntry(tx, func(e *ledgerEntry) error {
+		if e.Done == 0 {
+			found = append(found, e)
+		}
+		return nil
+	})
+	return found, err
 }

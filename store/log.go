@@ -65,7 +65,7 @@ func (l *Log) Append(tx *Tx, e Entry) (uint64, error) {
 	if tx.w == nil {
 		return 0, errReadOnly
 	}
-	name := DayKey{Default, DayOf(tx.now)}.bytes()
+	name := tx.Living(DayKey{Default, DayOf(tx.now)}).bytes()
 	b, err := tx.sub(&l.bin, name[:], true)
 	if err != nil {
 		return 0, err

@@ -88,6 +88,7 @@ type thrown struct {
 	table []byte // the key of its heap
 	name  []byte
 	keys  [][]byte
+	files [][16]byte // of attachments that are not kept elsewhere
 	last  bool // there are no more keys than these
 }
 
@@ -111,10 +112,8 @@ func (db *DB) emptyTrash(ctx context.Context) error {
 			return err
 		}
 		if t.isBlobs() {
-			for _, k := range t.keys {
-				if len(k) == 4+16 {
-					db.removeBlob([16]byte(k[4:]))
-				}
+			for _, k := range t.files {
+				db.removeBlob(k)
 			}
 		}
 		if err := db.Update(ctx, t.remove); err != nil {
@@ -155,7 +154,24 @@ func nextThrown(tx *Tx) *thrown {
 		}
 		t.keys = append(t.keys, append([]byte(nil), k...))
 	}
+	if t.isBlobs() {
+		t.findFiles(tx)
+	}
 	return t
+}
+
+// findFiles collects the files that go with the keys: what is held keeps its own.
+func (t *thrown) findFiles(tx *Tx) {
+	for _, k := range t.keys {
+		ref, ok := refOf(t.name, k)
+		if !ok {
+			continue
+		}
+		if b, _, err := tx.held(&blobs, ref.DayKey); err == nil && b != nil && b.Get(k) != nil {
+			continue
+		}
+		t.files = append(t.files, ref.ID)
+	}
 }
 
 func (t *thrown) isBlobs() bool {
