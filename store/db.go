@@ -59,6 +59,7 @@ type DB struct {
 	failed   chan struct{}
 	failure  atomic.Pointer[error]
 	full     atomic.Pointer[error]
+	indexes  sync.Map // *indexCore -> *indexState
 	erasing  sync.Mutex
 	emptying sync.Mutex // held to empty the trash
 	ringing  sync.Mutex // held to change ring

@@ -235,6 +235,9 @@ func (db *DB) start() {
 func preread(path string) error {
 	f, err := os.Open(filepath.Clean(path))
 	if err != nil {
+	db.runIndexes(ctx)
+	db.work.Go(func() { db.rotateLoop(ctx) })
+	db.work.Go(func() { db.tidy(ctx) })
 		return filing("opening", path, err)
 	}
 	defer func() { _ = f.Close() }()

@@ -11,16 +11,17 @@ import (
 
 // Buckets of the store itself; tables may not be called so.
 const (
-	metaBucket   = "meta"
-	ledgerBucket = "e"
-	blobBucket   = "b"
-	cursorBucket = "cursor"
-	trashBucket  = "trash"
+	metaBucket    = "meta"
+	ledgerBucket  = "e"
+	blobBucket    = "b"
+	cursorBucket  = "cursor"
+	segmentBucket = "segments" // the last number of a segment of an index
+	trashBucket   = "trash"
 )
 
 // declared are the tables of the program. They are declared as variables of
 // packages, before any store is opened.
-var declared = registry{names: map[string]bool{metaBucket: true, ledgerBucket: true, blobBucket: true, cursorBucket: true, trashBucket: true}}
+var declared = registry{names: map[string]bool{metaBucket: true, ledgerBucket: true, blobBucket: true, cursorBucket: true, trashBucket: true, segmentBucket: true}}
 
 type registry struct {
 	mu        sync.Mutex

@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	gocmp "github.com/google/go-cmp/cmp"
+)
+
+// essay is a record that is found by its words.
+type essay struct {
+	Subject Subject `cbor:"1,keyasint,omitempty"`
+	Text    string  `cbor:"2,keyasint,omitempty"`
+	Edited  bool    `cbor:"3,keyasint,omitempty"`
+}
+
+var (
+	essays   = NewDayTable("t.essays", func(e *essay) Subject { return e.Subject })
+	essayLog = NewLog("t.essays.log")
+	essayIn  = NewIndex("t.words", essays, IndexOptions[essay]{
+		Version: 1, Log: essayLog,
+		Of: func(e Entry) (Ref, bool, bool) {
+			return Ref{DayKey{Class(e.C >> 16), Day(e.C)}, e.A, e.B}, e.Kind == 1, e.Kind != 0
+		},
+		Rewritten: func(e *essay) bool { return e.Edited },
+		Terms: func(_ *Tx, _ Ref, e *essay, add func([]byte)) {
+			for w := range strings.FieldsSeq(e.Text) {
+				add([]byte(w))
+			}
+		},
+	})
+)
+
+// library is a store of essays and what should be found in it.
+type library struct {
+	*testing.T
+	db    *DB
+	dir   string
+	clock *clock
+	r     *rand.Rand
+	have  map[Ref]essay
+	// doomed is who is about to be erased: they are found no more.
+	doomed map[Subject]bool
+}
+
+func newLibrary(t *testing.T, seed uint64) *library {
+	t.Helper()
+	l := &library{T: t, dir: filepath.Join(t.TempDir(), "data"), clock: newClock(epoch), r: rand.New(rand.NewPCG(seed, 5)), have: map[Ref]essay{}, doomed: map[Subject]bool{}}
+	l.reopen()
+	t.Cleanup(func() { _ = l.db.Close() })
+	return l
+}
+
+func (l *library) reopen() {
+	l.Helper()
+	if l.db != nil {
+		if err := l.db.Close(); err != nil {
+			l.Fatal(err)
+		}
+	}
+	var err error
+	if l.db, err = Open(l.dir, Options{Now: l.clock.now}); err != nil {
+		l.Fatal(err)
+	}
+}
+
+func (l *library) update(fn func(*Tx) error) {
+	l.Helper()
+	if err := l.db.Update(l.Context(), fn); err != nil {
+		l.Fatal(err)
+	}
+}
+
+// word is one of many: some are everywhere, some are rare.
+func (l *library) word() string {
+	n := int(l.r.ExpFloat64() * 40)
+	return fmt.Sprintf("%c%c%d", 'a'+n%7, 'a'+n%3, n)
+}
+
+func (l *library) text() string {
+	words := make([]string, 1+l.r.IntN(9))
+	for i := range words {
+		words[i] = l.word()
+	}
+	return strings.Join(words, " ")
+}
+
+// write adds essays on the days before now.
+func (l *library) write(n int, people, days int) {
+	l.update(func(tx *Tx) error {
+		for range n {
+			e := essay{Subject: Subject(1 + l.r.IntN(people)), Text: l.text()}
+			day := DayOf(tx.Now()) - Day(l.r.IntN(days))
+			ref := Ref{DayKey{Default + Class(l.r.IntN(2))*2, day}, uint64(e.Subject) * 10, tx.NextID()}
+			if err := l.put(tx, ref, &e, 1); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (l *library) put(tx *Tx, ref Ref, e *essay, kind uint16) error {
+	if err := essays.Put(tx, ref, e); err != nil {
+		return err
+	}
+	l.have[ref] = *e
+	_, err := essayLog.Append(tx, Entry{Kind: kind, A: ref.Group, B: ref.Seq, C: ref.leaf()})
+	return err
+}
+
+func (l *library) refs() []Ref {
+	return slices.SortedFunc(maps.Keys(l.have), func(a, b Ref) int {
+		if orderOf(a) > orderOf(b) {
+			return -1
+		}
+		return 1
+	})
+}
+
+func (l *library) edit() {
+	all := l.refs()
+	if len(all) == 0 {
+		return
+	}
+	ref := all[l.r.IntN(len(all))]
+	e := essay{l.have[ref].Subject, l.text(), true}
+	l.update(func(tx *Tx) error { return l.put(tx, ref, &e, 2) })
+}
+
+func (l *library) remove() {
+	all := l.refs()
+	if len(all) == 0 {
+		return
+	}
+	ref := all[l.r.IntN(len(all))]
+	l.update(func(tx *Tx) error { return essays.Delete(tx, ref) })
+	delete(l.have, ref)
+}
+
+// meets is the index by brute force.
+func (e *essay) meets(all []Want) bool {
+	words := strings.Fields(e.Text)
+	return !slices.ContainsFunc(all, func(w Want) bool {
+		return !slices.ContainsFunc(w.Any, func(text string) bool {
+			return slices.ContainsFunc(words, func(word string) bool {
+				return word == text || w.Prefix && strings.HasPrefix(word, text)
+			})
+		})
+	})
+}
+
+func (l *library) search(q IndexQuery, limit int) (found []Ref) {
+	l.Helper()
+	if err := essayIn.Wait(l.Context(), l.db); err != nil {
+		l.Fatal(err)
+	}
+	err := essayIn.Find(l.Context(), l.db, q, func(tx *Tx, ref Ref) error {
+		e, err := essays.Get(tx, ref)
+		if errors.Is(err, ErrNotFound) || isErased(err) || err == nil && (l.doomed[e.Subject] || !e.meets(q.All)) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if found = append(found, ref); len(found) == limit {
+			return ErrStop
+		}
+		return nil
+	})
+	if err != nil {
+		l.Fatal(err)
+	}
+	return found
+}
+
+func (l *library) want() (all []Want) {
+	for range 1 + l.r.IntN(3) {
+		w := Want{Any: []string{l.word()}}
+		switch l.r.IntN(4) {
+		case 0:
+			w.Prefix, w.Any[0] = true, w.Any[0][:1+l.r.IntN(2)]
+		case 1:
+			w.Any = append(w.Any, l.word())
+		}
+		all = append(all, w)
+	}
+	return all
+}
+
+// compare holds some searches against brute force.
+func (l *library) compare(times int) {
+	l.Helper()
+	today := DayOf(l.clock.now())
+	for range times {
+		q, limit := IndexQuery{All: l.want()}, 1+l.r.IntN(60)
+		if l.r.IntN(3) == 0 {
+			q.To = today - Day(l.r.IntN(40))
+			q.From = q.To - Day(l.r.IntN(40))
+		}
+		if all := l.refs(); l.r.IntN(3) == 0 && len(all) > 0 {
+			q.Before = all[l.r.IntN(len(all))]
+		}
+		var want []Ref
+		for _, ref := range l.refs() {
+			e := l.have[ref]
+			in := (q.From == 0 || ref.Day >= q.From) && (q.To == 0 || ref.Day <= q.To) &&
+				(q.Before.Seq == 0 || orderOf(ref) < orderOf(q.Before))
+			if in && e.meets(q.All) && len(want) < limit {
+				want = append(want, ref)
+			}
+		}
+		if diff := gocmp.Diff(want, l.search(q, limit)); diff != "" {
+			l.Fatalf("%+v, at most %d:\n%s", q, limit, diff)
+		}
+	}
+}
+
+// flush writes the tail now, however small it is, and merges what is due.
+func (l *library) flush() {
+	l.Helper()
+	if err := essayIn.Wait(l.Context(), l.db); err != nil {
+		l.Fatal(err)
+	}
+	s := essayIn.core.in(l.db)
+	s.work.Lock()
+	defer s.work.Unlock()
+	for _, e := range s.editions {
+		if e.tail.size() > 0 {
+			if err := s.flush(l.Context(), e); err != nil {
+				l.Fatal(err)
+			}
+		}
+		for more := true; more; {
+			var err error
+			if more, err = s.mergeSome(l.Context(), e); err != nil {
+				l.Fatal(err)
+			}
+		}
+	}
+}
+
+// erase destroys what gone names as an erasure does, or ends after a step as a
+// crash does.
+func (l *library) erase(gone func(Subject, DayKey) bool, subjects []Subject, steps int) {
+	l.Helper()
+	ctx := context.Background()
+	replaced, err := essayIn.core.forget(ctx, l.db, gone)
+	if err != nil {
+		l.Fatal(err)
+	}
+	for ref, e := range l.have {
+		if gone(e.Subject, ref.DayKey) {
+			delete(l.have, ref)
+			l.doomed[e.Subject] = true
+		}
+	}
+	if steps == 1 {
+		return
+	}
+	err = l.db.puncture(func(t trees) bool {
+		for _, n := range replaced {
+			t.segments.puncture(uint64(n))
+		}
+		for _, s := range subjects {
+			t.subjects.puncture(uint64(s))
+		}
+		return true
+	})
+	if err != nil {
+		l.Fatal(err)
+	}
+	if steps == 2 {
+		return
+	}
+	if err := essayIn.core.drop(ctx, l.db, replaced); err != nil {
+		l.Fatal(err)
+	}
+}
+
+// TestIndexAgainstBruteForce does random things to records and compares what is
+// found, with reopening and erasures that are cut short in between.
+func TestIndexAgainstBruteForce(t *testing.T) {
+	for seed := range uint64(3) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			l := newLibrary(t, seed)
+			people := 30
+			for round := range 40 {
+				l.clock.add(5 * time.Hour)
+				l.write(l.r.IntN(60), people, 70)
+				for range l.r.IntN(4) {
+					l.edit()
+					l.remove()
+				}
+				switch l.r.IntN(6) {
+				case 0:
+					l.reopen()
+				case 1, 2, 3:
+					l.flush()
+				case 4:
+					who := Subject(people)
+					gone := func(s Subject, _ DayKey) bool { return s == who }
+					steps := 1 + l.r.IntN(3)
+					if l.erase(gone, []Subject{who}, steps); steps < 3 {
+						if steps == 1 {
+							l.reopen()
+						}
+						l.compare(3)
+						l.erase(gone, []Subject{who}, 3)
+					}
+					people--
+				}
+				l.compare(6)
+				if t.Failed() {
+					t.Fatalf("round %d", round)
+				}
+			}
+		})
+	}
+}
