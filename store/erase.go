@@ -187,12 +187,7 @@ func (db *DB) destroyKeys(ctx context.Context, open []*ledgerEntry) (before uint
 			for _, e := range open {
 				changed = e.puncture(t) || changed
 			}
-			for _, segments := range replaced {
-				for _, n := range segments {
-					changed = t.segments.puncture(uint64(n)) || changed
-				}
-			}
-			return changed
+			return replaced.puncture(t) || changed
 		})
 		if err != nil {
 			return before, replaced, err
@@ -219,6 +214,15 @@ func goneOf(open []*ledgerEntry) func(Subject, DayKey) bool {
 
 // replacedBy are the segments that each index replaced.
 type replacedBy map[index][]uint32
+
+func (r replacedBy) puncture(t trees) (changed bool) {
+	for _, segments := range r {
+		for _, n := range segments {
+			changed = t.segments.puncture(uint64(n)) || changed
+		}
+	}
+	return changed
+}
 
 // forgetAll lets every index forget, and counts segments that are newly replaced.
 func forgetAll(ctx context.Context, db *DB, gone func(Subject, DayKey) bool, replaced replacedBy) (fresh int, err error) {

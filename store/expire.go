@@ -199,32 +199,38 @@ func (db *DB) dropDays(ctx context.Context, until DayKey, removed map[string]int
 			return err
 		}
 		for _, name := range names {
+			day, _ := parseDayKey(name)
+			parts[day.Day] = append(parts[day.Day], t)
 			n, err := db.count(ctx, t, name, nil, map[Subject]bool{})
 			if err != nil {
 				return err
 			}
-			if n.all > 0 {
-				removed[t.called()] += n.all
-			}
-			day, _ := parseDayKey(name)
-			parts[day.Day] = append(parts[day.Day], t)
+			add(removed, t.called(), n.all)
 		}
 	}
 	for _, day := range slices.Sorted(maps.Keys(parts)) {
 		name := DayKey{until.Class, day}.bytes()
-		err := db.Update(ctx, func(tx *Tx) error {
-			for _, t := range parts[day] {
-				if err := tx.dropPartition(t.bin, name[:]); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
+		if err := db.Update(ctx, func(tx *Tx) error { return dropDay(tx, parts[day], name[:]) }); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func dropDay(tx *Tx, parts []partitioned, name []byte) error {
+	for _, t := range parts {
+		if err := tx.dropPartition(t.bin, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// add counts, without a line for nothing.
+func add(counts map[string]int, name string, n int) {
+	if n > 0 {
+		counts[name] += n
+	}
 }
 
 // Living is the partition of k, or, when its key is destroyed, the next one of the

@@ -52,26 +52,28 @@ func (db *DB) holdPart(ctx context.Context, t *bin, name []byte, held func(Subje
 			keys, after = heldKeys(b, after, held)
 			return nil
 		})
-		if err != nil {
+		if err == nil {
+			err = db.holdKeys(ctx, t, name, keys)
+		}
+		if err != nil || after == nil {
 			return err
 		}
-		if t == &blobs {
-			for _, k := range keys {
-				if err := db.holdFile(name, k); err != nil {
-					return err
-				}
-			}
-		}
-		if len(keys) > 0 {
-			err := db.Update(ctx, func(tx *Tx) error { return holdRecords(tx, t, name, keys) })
-			if err != nil {
+	}
+}
+
+// holdKeys copies files first: a record that is kept has its file.
+func (db *DB) holdKeys(ctx context.Context, t *bin, name []byte, keys [][]byte) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	if t == &blobs {
+		for _, k := range keys {
+			if err := db.holdFile(name, k); err != nil {
 				return err
 			}
 		}
-		if after == nil {
-			return nil
-		}
 	}
+	return db.Update(ctx, func(tx *Tx) error { return holdRecords(tx, t, name, keys) })
 }
 
 func heldKeys(b *bolt.Bucket, after []byte, held func(Subject) bool) (keys [][]byte, next []byte) {

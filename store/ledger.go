@@ -44,15 +44,18 @@ func (e *ledgerEntry) until() DayKey { return DayKey{Class(e.Number >> 16), Day(
 // same tells whether two entries destroy the same.
 func (e *ledgerEntry) same(o *ledgerEntry) bool { return e.Kind == o.Kind && e.Number == o.Number }
 
-// puncture destroys in trees what the entry names.
+// puncture destroys in trees what the entry names. Carrying an entry out that is
+// of a kind this program does not know is refused elsewhere.
 func (e *ledgerEntry) puncture(t trees) (changed bool) {
-	if e.Kind == ledgerSubject {
+	switch e.Kind {
+	case ledgerSubject:
 		return t.subjects.puncture(uint64(e.subject()))
-	}
-	end := e.until()
-	lo, hi := DayKey{Class: end.Class}.leaf(), end.leaf()
-	if changed = t.days.overlaps(lo, hi); changed {
-		t.days.punctureRange(lo, hi)
+	case ledgerDays:
+		end := e.until()
+		lo, hi := DayKey{Class: end.Class}.leaf(), end.leaf()
+		if changed = t.days.overlaps(lo, hi); changed {
+			t.days.punctureRange(lo, hi)
+		}
 	}
 	return changed
 }

@@ -89,7 +89,7 @@ type thrown struct {
 	name  []byte
 	keys  [][]byte
 	files [][16]byte // of attachments that are not kept elsewhere
-	last  bool // there are no more keys than these
+	last  bool       // there are no more keys than these
 }
 
 // maxThrown is how many keys one transaction takes out of the trash: few enough

@@ -50,7 +50,7 @@ func heaps(t *testing.T, db *DB) (n int) {
 	return n
 }
 
-func dropDay(tx *Tx, day DayKey) error {
+func dropMessages(tx *Tx, day DayKey) error {
 	name := day.bytes()
 	return tx.dropPartition(&messages.bin, name[:])
 }
@@ -61,7 +61,7 @@ func TestADroppedPartitionIsGoneAtOnceAndItsPagesByAndBy(t *testing.T) {
 	old, kept := DayKey{Default, 3}, DayKey{Default, 4}
 	fill(t, db, old, 2*maxThrown+100)
 	fill(t, db, kept, 100)
-	update(t, db, func(tx *Tx) error { return dropDay(tx, old) })
+	update(t, db, func(tx *Tx) error { return dropMessages(tx, old) })
 	if inDay(t, db, old) != 0 || inDay(t, db, kept) != 100 || heaps(t, db) != 1 {
 		t.Fatalf("after the drop %d and %d messages, %d heaps", inDay(t, db, old), inDay(t, db, kept), heaps(t, db))
 	}
@@ -95,7 +95,7 @@ func TestDropsShareABatchWithWrites(t *testing.T) {
 	wrong := errors.New("wrong")
 	ops := []*operation{
 		{fn: put(1)},
-		{fn: func(tx *Tx) error { return dropDay(tx, day) }},
+		{fn: func(tx *Tx) error { return dropMessages(tx, day) }},
 		{fn: put(2)},
 		{fn: func(tx *Tx) error { return errors.Join(put(3)(tx), wrong) }},
 	}
@@ -116,7 +116,7 @@ func TestAnOperationThatFailsAfterADropGivesTheBatchUp(t *testing.T) {
 	fill(t, db, day, 300)
 	ops := []*operation{
 		{fn: func(tx *Tx) error { return messages.Put(tx, Ref{day, 9, 1}, &message{Subject: 1}) }},
-		{fn: func(tx *Tx) error { return errors.Join(dropDay(tx, day), errors.New("wrong")) }},
+		{fn: func(tx *Tx) error { return errors.Join(dropMessages(tx, day), errors.New("wrong")) }},
 	}
 	together(t, db, ops)
 	if !errors.Is(ops[0].err, ErrUnavailable) || ops[1].err == nil || inDay(t, db, day) != 300 || heaps(t, db) != 0 {

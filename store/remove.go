@@ -63,16 +63,11 @@ func (db *DB) removeRecords(ctx context.Context, who subjectSet, removed map[str
 				if err := db.Update(ctx, func(tx *Tx) (err error) { n, err = dropAll(tx, t, who, found); return err }); err != nil {
 					return err
 				}
-				removed[found[0].in.called()] += n
+				add(removed, found[0].in.called(), n)
 			}
 			if after == nil {
 				break
 			}
-		}
-	}
-	for name, n := range removed {
-		if n == 0 {
-			delete(removed, name)
 		}
 	}
 	return nil
