@@ -69,8 +69,8 @@ const (
 // signContext keeps signatures apart from others that the key may make one day.
 const signContext = "kith certificate 1\x00"
 
-// certificatesDir holds the certificates that were issued.
-const certificatesDir = "certificates"
+// certificateDir holds the certificates that were issued.
+const certificateDir = "certificates"
 
 // Certify states what was destroyed. An empty request is numbered by the ledger.
 // The certificate is kept in the directory of the store, under the returned path.
@@ -141,7 +141,7 @@ func (db *DB) certificate(d *Destroyed, request string) (Certificate, error) {
 // keepCertificate writes a certificate into the directory of the store. One of the
 // same name is replaced: it is about the same destruction.
 func (db *DB) keepCertificate(request string, b []byte) (string, error) {
-	dir := db.path(certificatesDir)
+	dir := db.path(certificateDir)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", filing("making", dir, err)
 	}
