@@ -32,13 +32,14 @@ type Options struct {
 
 // DB is an open store.
 type DB struct {
-	dir  string
-	log  *slog.Logger
-	now  func() time.Time
-	lock *os.File
-	bolt *boltFile
-	ring *ring
-	keys *keys
+	dir   string
+	log   *slog.Logger
+	now   func() time.Time
+	lock  *os.File
+	bolt  *boltFile
+	ring  *ring
+	keys  *keys
+	codec codec
 
 	// The committer's own.
 	ops      chan *operation

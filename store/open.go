@@ -40,6 +40,7 @@ func Open(dir string, o Options) (*DB, error) {
 		ops:     make(chan *operation, maxBatch),
 		stopped: make(chan struct{}),
 		failed:  make(chan struct{}),
+		codec:   ageFiles{},
 	}
 	if db.log == nil {
 		db.log = slog.New(slog.DiscardHandler)

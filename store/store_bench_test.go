@@ -25,13 +25,13 @@ const (
 
 var benchText = strings.Repeat("words of a customer ", 6)
 
-// drive lets the writers do n operations together and returns how long it took.
-func drive(tb testing.TB, n int, op func(r *rand.Rand, i int) error) time.Duration {
+// drive lets writers do n operations together and returns how long it took.
+func drive(tb testing.TB, writers, n int, op func(r *rand.Rand, i int) error) time.Duration {
 	tb.Helper()
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	began := time.Now()
-	for w := range benchWriters {
+	for w := range writers {
 		wg.Go(func() {
 			r := rand.New(rand.NewPCG(rand.Uint64(), uint64(w)))
 			for {
@@ -178,8 +178,8 @@ func BenchmarkIngest(b *testing.B) {
 	var ours, theirs time.Duration
 	for round := range rounds {
 		n := b.N / rounds
-		theirs += drive(b, n, w.op)
-		ours += drive(b, n, func(r *rand.Rand, i int) error { return op(r, round*n+i) })
+		theirs += drive(b, benchWriters, n, w.op)
+		ours += drive(b, benchWriters, n, func(r *rand.Rand, i int) error { return op(r, round*n+i) })
 	}
 	n := float64(b.N / rounds * rounds)
 	b.ReportMetric(n/ours.Seconds(), "messages/s")

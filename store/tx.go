@@ -201,12 +201,12 @@ func (tx *Tx) sealValue(s Subject, k DayKey, v any, where []byte) ([]byte, error
 		return nil, err
 	}
 	plain := tx.w.encoded.Bytes()
-	return seal(tx.w.arena.take(overhead+len(plain)), tx.db.keys, s, k, plain, where)
+	return tx.db.codec.seal(tx.w.arena.take(overhead+len(plain)), tx.db.keys, s, k, plain, where)
 }
 
 // openValue opens and decodes what was sealed at a place.
 func (tx *Tx) openValue(sealed, where []byte, into any) (Subject, error) {
-	plain, s, err := open(tx.plain[:0], tx.db.keys, sealed, where)
+	plain, s, err := tx.db.codec.open(tx.plain[:0], tx.db.keys, sealed, where)
 	if err != nil {
 		return s, err
 	}
