@@ -89,10 +89,8 @@ func (r *restorer) machine(body *ringBody) *age.HybridIdentity {
 
 // protection keeps an identity protected that was.
 func (r *restorer) protection() string {
-	for _, text := range r.o.Identities {
-		if isProtected(text) {
-			return r.o.Passphrase
-		}
+	if slices.ContainsFunc(r.o.Identities, isProtected) {
+		return r.o.Passphrase
 	}
 	return ""
 }

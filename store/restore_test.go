@@ -351,3 +351,49 @@ func TestRestoreRefusesRecordsThatDoNotOpen(t *testing.T) {
 		t.Errorf("accepted: %d damaged, %v", r.Damaged, err)
 	}
 }
+
+func TestTrialRestoresAndLeavesNothing(t *testing.T) {
+	s := newSampleStore(t, 6)
+	var out bytes.Buffer
+	m, w, err := s.Backup(t.Context(), &out, BackupOptions{Witness: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := names(t, s.dir)
+	for _, streamed := range []bool{false, true} {
+		r, err := s.Trial(t.Context(), bytes.NewReader(out.Bytes()), CheckOptions{Witness: w}, streamed)
+		if err != nil || r.Contents.Sum != m.Contents.Sum || r.Damaged != 0 {
+			t.Errorf("streamed %v: %+v, %v", streamed, r, err)
+		}
+		for at := 1; at < out.Len(); at += out.Len() / 7 {
+			bad := bytes.Clone(out.Bytes())
+			bad[at] ^= 4
+			if _, err := s.Trial(t.Context(), bytes.NewReader(bad), CheckOptions{Witness: w}, streamed); !isRefusal(err) {
+				t.Errorf("streamed %v, a bit flipped at %d: %v", streamed, at, err)
+			}
+		}
+	}
+	if after := names(t, s.dir); fmt.Sprint(after) != fmt.Sprint(before) {
+		t.Errorf("the directory holds %v, before %v", after, before)
+	}
+	other := newSampleStore(t, 1)
+	if _, err := other.Trial(t.Context(), bytes.NewReader(out.Bytes()), CheckOptions{Witness: w}, false); !errors.Is(err, ErrWrongKey) {
+		t.Errorf("a backup of another store: %v", err)
+	}
+	b := take(t, s, BackupOptions{})
+	if r, err := TrialRestore(t.Context(), filepath.Join(t.TempDir(), "scratch"), bytes.NewReader(b.file), b.options()); err != nil || r.Contents.Sum != b.sum.String() {
+		t.Errorf("without the store: %+v, %v", r, err)
+	}
+}
+
+func names(tb testing.TB, dir string) (all []string) {
+	tb.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for _, e := range entries {
+		all = append(all, e.Name())
+	}
+	return all
+}
