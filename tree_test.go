@@ -20,7 +20,7 @@ const module = "kith"
 // package imports only from lines above its own; packages that share a line
 // do not know each other. The longest pattern that matches a package places it.
 var order = [][]string{
-	{"assets", "store"},
+	{"assets", "store", "app/word"},
 	{"store/storetest", "store/crashtest"},
 	{"app"},
 	{"app/apptest"},
