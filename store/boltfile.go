@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	bolt "go.etcd.io/bbolt"
+	bberrors "go.etcd.io/bbolt/errors"
 )
 
 // boltFile is data.db, open. A compaction puts another file in its place while
@@ -80,4 +81,32 @@ func (f *boltFile) swap(next *bolt.DB) (old *oneFile, err error) {
 	old = f.cur
 	f.cur = &oneFile{DB: next, base: old.number(before) - txID(after)}
 	return old, errors.Join(before.Rollback(), after.Rollback())
+}
+
+// heldView is a view that is ended by whoever holds it.
+type heldView struct {
+	tx *bolt.Tx
+	of *oneFile
+}
+
+// hold begins a view for longer than one call of a function.
+func (f *boltFile) hold() (*heldView, error) {
+	b, of, err := f.begin()
+	if err != nil {
+		return nil, err
+	}
+	return &heldView{b, of}, nil
+}
+
+func (v *heldView) end() error {
+	defer v.of.views.Done()
+	return ignoreClosed(v.tx.Rollback())
+}
+
+// ignoreClosed is for transactions that may have ended already.
+func ignoreClosed(err error) error {
+	if errors.Is(err, bberrors.ErrTxClosed) {
+		return nil
+	}
+	return err
 }

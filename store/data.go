@@ -35,7 +35,6 @@ func boltOptions(maxSize int64) *bolt.Options {
 		Timeout:        lockWait,
 		NoFreelistSync: true,
 		FreelistType:   bolt.FreelistArrayType,
-		NoStatistics:   true,
 		MaxSize:        int(maxSize),
 	}
 	if bits.UintSize == 64 {
@@ -99,6 +98,9 @@ func syncAbove(dir string) error {
 // openData opens data.db and reads what it says about itself.
 func (db *DB) openData(maxSize int64) error {
 	path := db.path(dataFile)
+	if err := ignoreMissing(os.Remove(db.path(compactFile))); err != nil {
+		return filing("removing", db.path(compactFile), err)
+	}
 	if err := checkFile(path); err != nil {
 		return err
 	}
@@ -116,7 +118,7 @@ func (db *DB) openData(maxSize int64) error {
 	if maxSize > 0 {
 		b.AllocSize = int(min(int64(b.AllocSize), maxSize/16))
 	}
-	db.bolt = newBoltFile(b)
+	db.bolt, db.maxSize = newBoltFile(b), maxSize
 	if clean {
 		if err := os.Remove(db.path(cleanFile)); err != nil {
 			return filing("removing", db.path(cleanFile), err)

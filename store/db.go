@@ -22,6 +22,9 @@ type Options struct {
 	// credential kith-identity when there is one, else the path of the directory
 	// with ".identity" behind it. It is made only together with a new store.
 	Identity string
+	// Passphrase opens an identity that is protected by one, and protects one that
+	// is made.
+	Passphrase string
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Log takes what an operator should know; nil means nobody does.
@@ -57,11 +60,12 @@ type DB struct {
 	lastNow  atomic.Int64
 	readers  readers
 	signals  sync.Map
+	indexes  sync.Map // *indexCore -> *indexState
 	failed   chan struct{}
 	failure  atomic.Pointer[error]
 	full     atomic.Pointer[error]
-	indexes  sync.Map // *indexCore -> *indexState
 	erasing  sync.Mutex
+	trying   sync.Mutex // held while a backup is restored as a test
 	emptying sync.Mutex // held to empty the trash
 	ringing  sync.Mutex // held to change ring
 	ringNow  atomic.Pointer[ringBody]
@@ -72,6 +76,8 @@ type DB struct {
 	strength  [2]string
 
 	instanceID instanceID
+	upkeep
+	keeping
 
 	upFor       func() uptime        // tests have a machine of their own
 	faultCommit func(*bolt.Tx) error // tests stop a commit here
@@ -123,6 +129,7 @@ func (db *DB) Close() error {
 	db.cancel()
 	<-db.stopped
 	db.work.Wait()
+	db.loops.Wait()
 
 	var err error
 	if db.Err() == nil {

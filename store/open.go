@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"filippo.io/age"
@@ -42,6 +41,8 @@ func Open(dir string, o Options) (*DB, error) {
 		failed:  make(chan struct{}),
 		codec:   ageFiles{},
 	}
+	db.tidySoon = make(chan struct{}, 1)
+	db.rotation.soon = make(chan struct{}, 1)
 	if db.log == nil {
 		db.log = slog.New(slog.DiscardHandler)
 	}
@@ -64,6 +65,9 @@ func Open(dir string, o Options) (*DB, error) {
 		return nil, errors.Join(err, db.lock.Close())
 	}
 	db.start()
+	if err := db.restoreLookups(context.Background()); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
 	return db, nil
 }
 
@@ -125,6 +129,8 @@ func (db *DB) isFresh() (bool, error) {
 	}
 	for _, e := range entries {
 		switch e.Name() {
+		case restoringDir:
+			return false, fmt.Errorf("%w: a restore into %s was cut short; run it again, it begins anew", ErrDamaged, db.dir)
 		case anchorFile, keyringFile, blobDir:
 			return false, fmt.Errorf("%w: %s is missing although %s is there; restore it from a backup", ErrDamaged, db.path(dataFile), e.Name())
 		}
@@ -133,14 +139,17 @@ func (db *DB) isFresh() (bool, error) {
 }
 
 func (db *DB) identity(o *Options, fresh bool) (*age.HybridIdentity, error) {
-	path := identityPath(db.dir, o)
-	if !fresh {
-		return readIdentity(path, db.log)
-	}
-	if err := db.begin(path); err != nil {
+	var err error
+	if db.kept, err = findIdentity(db.dir, o); err != nil {
 		return nil, err
 	}
-	return createIdentity(path, db.log)
+	if !fresh {
+		return db.kept.read(o.Passphrase, db.log)
+	}
+	if err := db.begin(db.kept.path); err != nil {
+		return nil, err
+	}
+	return db.kept.create(o.Passphrase, db.log)
 }
 
 // begin notes that a store is being made, before its identity is. An identity
@@ -172,9 +181,14 @@ func (db *DB) create(id *age.HybridIdentity) error {
 		return filing("making", db.path(blobDir), err)
 	}
 	var err error
-	if db.ring, err = createRing(db.dir, newBody(id.Recipient().String())); err != nil {
+	key := id.Recipient().String()
+	body := newBody()
+	body = body.with(key, recipientNote{Kind: RecipientMachine, At: db.now().Unix()})
+	body.LookupAt = db.now().Unix()
+	if db.ring, err = createRing(db.dir, body); err != nil {
 		return err
 	}
+	db.setMachine(key)
 	if err := db.useRing(); err != nil {
 		return err
 	}
@@ -200,6 +214,7 @@ func (db *DB) openKeys(id *age.HybridIdentity) error {
 	if err := db.useRing(); err != nil {
 		return err
 	}
+	db.settleIdentity(id)
 	return db.created()
 }
 
@@ -211,23 +226,19 @@ func (db *DB) useRing() error {
 	}
 	body := db.ring.body
 	db.ringNow.Store(&body)
-	path := db.path(recipientFile)
-	text, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return filing("reading", path, err)
-	}
-	if db.ring.body.sameRecipients(strings.Fields(string(text))) {
-		return nil
-	}
-	return writeFile(path, []byte(strings.Join(db.ring.body.Recipients, "\n")+"\n"))
+	db.useLookups(&body)
+	return db.writeRecipients()
 }
 
 // start lets the store work: the committer, and what earlier runs left to do.
 func (db *DB) start() {
 	ctx, cancel := context.WithCancel(context.Background())
-	db.cancel = cancel
+	db.cancel, db.life = cancel, ctx
 	go db.commitLoop()
 	db.work.Go(func() { db.resume(ctx) })
+	db.runIndexes(ctx)
+	db.loops.Go(func() { db.rotateLoop(ctx) })
+	db.loops.Go(func() { db.tidy(ctx) })
 }
 
 // preread pulls the file through the page cache in order. After a crash bbolt
@@ -236,9 +247,6 @@ func (db *DB) start() {
 func preread(path string) error {
 	f, err := os.Open(filepath.Clean(path))
 	if err != nil {
-	db.runIndexes(ctx)
-	db.work.Go(func() { db.rotateLoop(ctx) })
-	db.work.Go(func() { db.tidy(ctx) })
 		return filing("opening", path, err)
 	}
 	defer func() { _ = f.Close() }()

@@ -92,7 +92,7 @@ func disturb(tb testing.TB, db *DB, rounds int, seed uint64) {
 }
 
 func disturbance(tx *Tx, r *rand.Rand) error {
-	id, s, day := r.Uint64N(20)+1, Subject(r.Uint32N(9)+1), DayKey{Default, Day(r.Uint32N(3) + 1)}
+	id, s, day := r.Uint64N(20)+2, Subject(r.Uint32N(9)+2), DayKey{Default, Day(r.Uint32N(3) + 1)}
 	_, lerr := journal.Append(tx, Entry{Kind: 1, A: id})
 	job, qerr := outbox.Push(tx, tx.Now(), &job{Subject: s})
 	err := errors.Join(
