@@ -144,48 +144,18 @@ func (h *setHits) from(n uint32) (uint32, bool, error) {
 	return uint32(i*64 + bits.TrailingZeros64(word)), true, nil //nolint:gosec // an index
 }
 
-// union is the set of the records that have one of the terms. Lists that share
-// a block are read with one opening of it.
+// union is the set of the records that have one of the terms.
 func (s *segment) union(terms []segmentTerm) (hits, error) {
 	set := &setHits{words: make([]uint64, (s.docs+63)/64)}
-	var numbers []uint32
-	var shared []byte
-	at := int64(-1)
+	r := listReader{s: s, block: -1}
 	for i := range terms {
-		t := &terms[i]
-		switch {
-		case t.has == s.docs:
+		if terms[i].has == s.docs {
 			return everyHit{s.docs}, nil
-		case t.has == 1:
-			if t.one >= s.docs {
-				return nil, s.damaged()
-			}
-			set.add(t.one)
-			continue
 		}
-		numbers = numbers[:0]
-		var err error
-		if len(t.firsts) == 0 {
-			if at != int64(t.block) {
-				if shared, err = s.block(blockPostings, t.block, shared); err != nil {
-					return nil, err
-				}
-				at = int64(t.block)
-			}
-			if t.off+t.n > len(shared) {
-				return nil, s.damaged()
-			}
-			numbers, err = s.numbers(shared[t.off:t.off+t.n], numbers)
-		}
-		for block := range t.firsts {
-			if numbers, err = s.list(t, block, numbers); err != nil {
-				return nil, err
-			}
-		}
-		if err != nil {
+		if err := r.read(&terms[i]); err != nil {
 			return nil, err
 		}
-		for _, n := range numbers {
+		for _, n := range r.numbers {
 			set.add(n)
 		}
 	}
@@ -199,32 +169,37 @@ func (s *segment) union(terms []segmentTerm) (hits, error) {
 // records have them.
 func (s *segment) wanted(w *Want) (terms []segmentTerm, size uint64, err error) {
 	for _, text := range w.Any {
-		if !w.Prefix {
-			t, err := s.find([]byte(text))
-			if err != nil {
-				return nil, 0, err
+		if w.Prefix {
+			err = s.begins([]byte(text), func(t *segmentTerm) { terms = append(terms, t.spot()) })
+		} else {
+			var t *segmentTerm
+			if t, err = s.find([]byte(text)); t != nil {
+				terms = append(terms, t.spot())
 			}
-			if t != nil {
-				terms, size = append(terms, t.spot()), size+uint64(t.has)
-			}
-			continue
 		}
-		for c := s.terms([]byte(text)); ; {
-			ok, err := c.step()
-			if err != nil {
-				return nil, 0, err
-			}
-			if !ok {
-				break
-			}
-			if bytes.HasPrefix(c.at.term, []byte(text)) {
-				terms, size = append(terms, c.at.spot()), size+uint64(c.at.has)
-			} else if string(c.at.term) > text {
-				break
-			}
+		if err != nil {
+			return nil, 0, err
 		}
 	}
+	for i := range terms {
+		size += uint64(terms[i].has)
+	}
 	return terms, min(size, uint64(s.docs)), nil
+}
+
+// begins calls fn with the terms that begin with prefix.
+func (s *segment) begins(prefix []byte, fn func(*segmentTerm)) error {
+	for c := s.terms(prefix); ; {
+		ok, err := c.step()
+		if !ok || err != nil {
+			return err
+		}
+		if bytes.HasPrefix(c.at.term, prefix) {
+			fn(&c.at)
+		} else if bytes.Compare(c.at.term, prefix) > 0 {
+			return nil
+		}
+	}
 }
 
 // fewHits is how many candidates are cheaper to look at than to sift further.

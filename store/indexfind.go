@@ -201,12 +201,7 @@ func (f *finder) collect(ctx context.Context, tx *Tx, sources []*hitSource) erro
 		if n%64 == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
-		best := 0
-		for i, s := range sources {
-			if s.at > sources[best].at {
-				best = i
-			}
-		}
+		best := newestSource(sources)
 		s := sources[best]
 		if s.ref.Seq != 0 && s.at <= f.upper {
 			f.upper = s.at - 1
@@ -215,10 +210,7 @@ func (f *finder) collect(ctx context.Context, tx *Tx, sources []*hitSource) erro
 			}
 		}
 		more, err := s.next()
-		if isErased(err) && f.lenient {
-			more, err = false, nil
-		}
-		if err != nil {
+		if err != nil && (!f.lenient || !isErased(err)) {
 			return err
 		}
 		if !more || s.at < f.lower {
@@ -226,6 +218,15 @@ func (f *finder) collect(ctx context.Context, tx *Tx, sources []*hitSource) erro
 		}
 	}
 	return nil
+}
+
+func newestSource(sources []*hitSource) (best int) {
+	for i, s := range sources {
+		if s.at > sources[best].at {
+			best = i
+		}
+	}
+	return best
 }
 
 // inTail gives what was found in the tail.

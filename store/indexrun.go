@@ -52,7 +52,7 @@ type runner interface {
 func (db *DB) runIndexes(ctx context.Context) {
 	for _, i := range declared.allIndexes() {
 		if r, ok := i.(runner); ok {
-			db.work.Go(func() { r.run(ctx, db) })
+			db.loops.Go(func() { r.run(ctx, db) })
 		}
 	}
 }
@@ -245,7 +245,7 @@ func (s *indexState) follow(ctx context.Context, e *edition) (more bool, err err
 			}
 			ref, fresh, ok := s.x.of(list[i])
 			if ok {
-				about := Nobody
+				var about Subject
 				if terms, about, ok, err = s.x.read(tx, ref, fresh, terms[:0]); err != nil {
 					return err
 				}
@@ -268,38 +268,39 @@ func (s *indexState) scan(ctx context.Context, e *edition) (more bool, err error
 		return !now.Scanned, nil
 	}
 	err = s.db.View(ctx, func(tx *Tx) error {
-		for left := indexStep; left > 0; {
-			if !now.Begun {
-				s.nextDay(tx, &now)
-			}
-			if now.Scanned {
-				return nil
-			}
-			ended := true
-			err := s.x.scan(tx, now.Place, func(ref Ref, about Subject, terms []byte) error {
-				if !s.doomed(about, ref.DayKey) {
-					e.tail.add(ref, about, terms)
-				}
-				now.Place.Group, now.Place.Seq = ref.Group, ref.Seq
-				if left--; left <= 0 || e.tail.full() {
-					ended = false
-					return ErrStop
-				}
-				return nil
-			})
+		if !now.Begun {
+			s.nextDay(tx, &now)
+		}
+		for left := indexStep; left > 0 && !now.Scanned && !e.tail.full(); left-- {
+			ended, err := s.scanDay(tx, e, &now, &left)
 			if err != nil {
 				return err
 			}
-			if !ended {
-				return nil
+			if ended {
+				s.nextDay(tx, &now)
 			}
-			s.nextDay(tx, &now)
-			left--
 		}
 		return nil
 	})
 	s.change(func() { e.now.Scanned, e.now.Begun, e.now.Place = now.Scanned, now.Begun, now.Place })
 	return !now.Scanned, err
+}
+
+// scanDay reads on in one day; ended tells that there is no more of it.
+func (s *indexState) scanDay(tx *Tx, e *edition, now *editionState, left *int) (ended bool, err error) {
+	ended = true
+	err = s.x.scan(tx, now.Place, func(ref Ref, about Subject, terms []byte) error {
+		if !s.doomed(about, ref.DayKey) {
+			e.tail.add(ref, about, terms)
+		}
+		now.Place.Group, now.Place.Seq = ref.Group, ref.Seq
+		if *left--; *left <= 0 || e.tail.full() {
+			ended = false
+			return ErrStop
+		}
+		return nil
+	})
+	return ended, err
 }
 
 // nextDay moves to the partition that is scanned after this one.

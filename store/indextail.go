@@ -189,26 +189,33 @@ func (t *indexTail) write(all []tailPart, docs map[tailPart][]uint32, to []*segm
 			}
 		}
 	}
-	lists := make([][]uint32, len(all))
 	for _, term := range slices.Sorted(maps.Keys(t.terms)) {
-		for _, n := range t.lists[t.terms[term]] {
-			if i := in[n]; i >= 0 {
-				lists[i] = append(lists[i], number[n])
-			}
-		}
-		for i, list := range lists {
-			if len(list) == 0 {
-				continue
-			}
-			slices.Sort(list)
-			if err := to[i].term([]byte(term), list); err != nil {
-				return err
-			}
-			lists[i] = list[:0]
+		if err := t.writeTerm(term, in, number, to); err != nil {
+			return err
 		}
 	}
 	for _, w := range to {
 		if err := w.close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeTerm gives each part the numbers of its own records.
+func (t *indexTail) writeTerm(term string, in []int, number []uint32, to []*segmentWriter) error {
+	lists := make([][]uint32, len(to))
+	for _, n := range t.lists[t.terms[term]] {
+		if i := in[n]; i >= 0 {
+			lists[i] = append(lists[i], number[n])
+		}
+	}
+	for i, list := range lists {
+		if len(list) == 0 {
+			continue
+		}
+		slices.Sort(list)
+		if err := to[i].term([]byte(term), list); err != nil {
 			return err
 		}
 	}

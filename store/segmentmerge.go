@@ -26,7 +26,8 @@ type segmentMerge struct {
 	numbers  []uint32
 }
 
-// listReader reads the lists of a segment in the order of its terms.
+// listReader reads the lists of terms that come in their order: what shares a
+// block is read with one opening of it.
 type listReader struct {
 	s       *segment
 	block   int64
@@ -34,20 +35,13 @@ type listReader struct {
 	numbers []uint32
 }
 
+// read sets numbers to those of a term.
 func (r *listReader) read(t *segmentTerm) (err error) {
 	r.numbers = r.numbers[:0]
-	switch {
-	case t.has == r.s.docs:
-		for n := range t.has {
-			r.numbers = append(r.numbers, n)
-		}
-		return nil
-	case t.has == 1:
-		if r.numbers = append(r.numbers, t.one); t.one >= r.s.docs {
-			return r.s.damaged()
-		}
-		return nil
-	case len(t.firsts) > 0:
+	if !needsList(t.has, r.s.docs) {
+		return r.readShort(t)
+	}
+	if len(t.firsts) > 0 {
 		for block := range t.firsts {
 			if r.numbers, err = r.s.list(t, block, r.numbers); err != nil {
 				return err
@@ -66,6 +60,21 @@ func (r *listReader) read(t *segmentTerm) (err error) {
 	}
 	r.numbers, err = r.s.numbers(r.plain[t.off:t.off+t.n], r.numbers)
 	return err
+}
+
+// readShort is for a term that all records have, or one.
+func (r *listReader) readShort(t *segmentTerm) error {
+	if t.has == r.s.docs {
+		for n := range t.has {
+			r.numbers = append(r.numbers, n)
+		}
+		return nil
+	}
+	if t.one >= r.s.docs {
+		return r.s.damaged()
+	}
+	r.numbers = append(r.numbers, t.one)
+	return nil
 }
 
 func (m *segmentMerge) run() error {

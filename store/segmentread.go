@@ -248,25 +248,25 @@ func (c *termCursor) step() (bool, error) {
 // place follows the layout of the lists as the writer does.
 func (c *termCursor) place() {
 	c.at.firsts = c.at.firsts[:0]
-	switch {
-	case c.at.has == c.s.docs:
-	case c.at.has == 1:
-		c.at.one = c.cut.u32()
-	default:
-		n := int(c.cut.u32())
-		if c.off > 0 && c.off+n > blockLen {
-			c.block, c.off = c.block+1, 0
+	if !needsList(c.at.has, c.s.docs) {
+		if c.at.has != c.s.docs {
+			c.at.one = c.cut.u32()
 		}
-		c.at.block, c.at.off, c.at.n = c.block, c.off, n
-		c.off += n
-		if n <= blockLen {
-			return
-		}
-		for left := c.cut.uvarint(); left > 0 && !c.cut.bad; left-- {
-			c.at.firsts = append(c.at.firsts, c.cut.u32())
-		}
-		c.block, c.off = c.block+uint32(len(c.at.firsts)), 0 //nolint:gosec // as many as were read
+		return
 	}
+	n := int(c.cut.u32())
+	if c.off > 0 && c.off+n > blockLen {
+		c.block, c.off = c.block+1, 0
+	}
+	c.at.block, c.at.off, c.at.n = c.block, c.off, n
+	c.off += n
+	if n <= blockLen {
+		return
+	}
+	for left := c.cut.uvarint(); left > 0 && !c.cut.bad; left-- {
+		c.at.firsts = append(c.at.firsts, c.cut.u32())
+	}
+	c.block, c.off = c.block+uint32(len(c.at.firsts)), 0 //nolint:gosec // as many as were read
 }
 
 // find looks a term up; nil when no record has it.
