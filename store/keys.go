@@ -15,8 +15,6 @@ const (
 // that were computed are kept until a puncture.
 type keys struct {
 	mu       sync.RWMutex
-	lookup   [32]byte
-	lookGen  uint32
 	static   [32]byte
 	trees    trees
 	subjects leaves[Subject]
@@ -122,10 +120,18 @@ func (ks *keys) snapshot() trees {
 }
 
 // replace puts punctured trees in place and forgets every leaf.
-func (ks *keys) replace(t trees) {
+func (ks *keys) replace(t trees, static []byte) {
 	ks.mu.Lock()
 	defer ks.mu.Unlock()
 	ks.trees, ks.subjects, ks.days = t, nil, nil
+	copy(ks.static[:], static)
+}
+
+// staticKey is the secret that no destruction and no period changes.
+func (ks *keys) staticKey() [32]byte {
+	ks.mu.RLock()
+	defer ks.mu.RUnlock()
+	return ks.static
 }
 
 // opener derives record keys for records read in the order of their subjects.

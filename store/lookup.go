@@ -13,18 +13,44 @@ import (
 // address. The file holds a keyed hash of the identifier, never the identifier.
 // The key is that of a generation: each has a bucket of its own, so that the
 // next one can be built beside it.
-type Lookup struct{ bin }
+type Lookup struct {
+	bin
+	from Identifiers
+}
 
-// NewLookup declares a lookup.
-func NewLookup(name string) *Lookup { return &Lookup{newBin(name, 0)} }
+// LookupEntry is what a lookup holds, in clear.
+type LookupEntry struct {
+	Kind, Ident string
+	Value       uint64
+	// Weak gives way to another record with the same identifier.
+	Weak bool
+}
+
+// Identifiers lists what a lookup holds from the records that the identifiers
+// come from: those with numbers above after, in ascending order. yield takes the
+// number of the record and one entry of it; its ErrStop ends the list. Entries
+// that the lookup does not hold do no harm.
+type Identifiers func(tx *Tx, after uint64, yield func(at uint64, e LookupEntry) error) error
+
+// NewLookup declares a lookup. from lists its identifiers: without it the key of
+// the store's lookups cannot be changed, and hashes of somebody who was erased
+// can be guessed for as long as free pages hold them.
+func NewLookup(name string, from ...Identifiers) *Lookup {
+	l := &Lookup{bin: newBin(name, 0)}
+	if len(from) > 0 {
+		l.from = from[0]
+	}
+	declared.addLookup(l)
+	return l
+}
 
 const hashLen = 16
 
-// hide is the keyed hash of an identifier. The caller normalises ident; equal
-// identifiers must be equal strings.
-func (l *Lookup) hide(tx *Tx, kind, ident string) (gen [4]byte, key []byte) {
-	binary.BigEndian.PutUint32(gen[:], tx.db.keys.lookGen)
-	sum := keyedHash(&tx.db.keys.lookup, l.where, kind, ident)
+// hideWith is the keyed hash of an identifier and the bucket of its generation.
+// The caller normalises ident; equal identifiers must be equal strings.
+func (l *Lookup) hideWith(tx *Tx, with *[32]byte, generation uint32, kind, ident string) (gen [4]byte, key []byte) {
+	binary.BigEndian.PutUint32(gen[:], generation)
+	sum := keyedHash(with, l.where, kind, ident)
 	tx.key = append(tx.key[:0], sum[:hashLen]...)
 	return gen, tx.key
 }
@@ -46,7 +72,17 @@ func keyedHash(key *[32]byte, name []byte, kind, ident string) [32]byte {
 
 // Set makes an identifier of a kind lead to v.
 func (l *Lookup) Set(tx *Tx, kind, ident string, v uint64) error {
-	gen, key := l.hide(tx, kind, ident)
+	k := tx.db.lookups.Load()
+	if k.next != nil {
+		if err := l.setWith(tx, k.next, k.nextGen, kind, ident, v); err != nil {
+			return err
+		}
+	}
+	return l.setWith(tx, &k.key, k.gen, kind, ident, v)
+}
+
+func (l *Lookup) setWith(tx *Tx, with *[32]byte, generation uint32, kind, ident string, v uint64) error {
+	gen, key := l.hideWith(tx, with, generation, kind, ident)
 	b, err := tx.sub(&l.bin, gen[:], true)
 	if err != nil {
 		return err
@@ -56,7 +92,12 @@ func (l *Lookup) Set(tx *Tx, kind, ident string, v uint64) error {
 
 // Get returns what an identifier leads to; false when it is unknown.
 func (l *Lookup) Get(tx *Tx, kind, ident string) (uint64, bool, error) {
-	gen, key := l.hide(tx, kind, ident)
+	k := tx.db.lookups.Load().seenBy(tx)
+	return l.getWith(tx, &k.key, k.gen, kind, ident)
+}
+
+func (l *Lookup) getWith(tx *Tx, with *[32]byte, generation uint32, kind, ident string) (uint64, bool, error) {
+	gen, key := l.hideWith(tx, with, generation, kind, ident)
 	b, err := tx.sub(&l.bin, gen[:], false)
 	if b == nil || err != nil {
 		return 0, false, err
@@ -73,7 +114,17 @@ func (l *Lookup) Get(tx *Tx, kind, ident string) (uint64, bool, error) {
 
 // Delete forgets an identifier; one that is unknown is no error.
 func (l *Lookup) Delete(tx *Tx, kind, ident string) error {
-	gen, key := l.hide(tx, kind, ident)
+	k := tx.db.lookups.Load()
+	if k.next != nil {
+		if err := l.deleteWith(tx, k.next, k.nextGen, kind, ident); err != nil {
+			return err
+		}
+	}
+	return l.deleteWith(tx, &k.key, k.gen, kind, ident)
+}
+
+func (l *Lookup) deleteWith(tx *Tx, with *[32]byte, generation uint32, kind, ident string) error {
+	gen, key := l.hideWith(tx, with, generation, kind, ident)
 	b, err := tx.sub(&l.bin, gen[:], false)
 	if b == nil || err != nil {
 		return err

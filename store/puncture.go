@@ -42,7 +42,8 @@ func (db *DB) commitRing(change func(*ringBody, trees) (changed bool, err error)
 	if renamed {
 		now := db.ring.body
 		db.ringNow.Store(&now)
-		db.keys.replace(trees)
+		db.keys.replace(trees, now.Static)
+		db.useLookups(&now)
 		for _, hook := range db.onRing {
 			hook(now.Gen)
 		}

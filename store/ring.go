@@ -48,7 +48,16 @@ type ringBody struct {
 	Subjects   []byte   `cbor:"5,keyasint"`
 	Days       []byte   `cbor:"6,keyasint"`
 	Segments   []byte   `cbor:"7,keyasint"`
-	Recipients []string `cbor:"8,keyasint"` // of the anchor: the machine, later a recovery key too
+	Recipients []string `cbor:"8,keyasint"` // of the anchor: the machine, a recovery key, others
+
+	Notes map[string]recipientNote `cbor:"9,keyasint,omitempty"` // by recipient
+
+	// The key of identifiers that is being brought in; NextGen is 0 when none is.
+	NextLookup []byte `cbor:"10,keyasint,omitempty"`
+	NextGen    uint32 `cbor:"11,keyasint,omitempty"`
+	LookupAt   int64  `cbor:"12,keyasint,omitempty"` // unix seconds: when Lookup was made
+	LookupRing uint64 `cbor:"13,keyasint,omitempty"` // the generation that knew of it first
+	NextRing   uint64 `cbor:"14,keyasint,omitempty"` // the same of NextLookup
 }
 
 func newBody(recipients ...string) ringBody {
@@ -65,11 +74,11 @@ func (b *ringBody) setTrees(t trees) {
 
 // keys builds the keys in RAM from a body.
 func (b *ringBody) keys() (*keys, error) {
-	ks := &keys{lookGen: b.LookupGen}
-	if len(b.Static) != 32 || len(b.Lookup) != 32 {
+	ks := &keys{}
+	if len(b.Static) != 32 || len(b.Lookup) != 32 || (b.NextGen != 0) != (len(b.NextLookup) == 32) {
 		return nil, errors.New("a key of the keyring has the wrong length")
 	}
-	ks.static, ks.lookup = [32]byte(b.Static), [32]byte(b.Lookup)
+	ks.static = [32]byte(b.Static)
 	var err [3]error
 	ks.trees.subjects, err[0] = parseCover(subjectDepth, b.Subjects)
 	ks.trees.days, err[1] = parseCover(dayDepth, b.Days)
