@@ -127,13 +127,6 @@ func (ks *keys) replace(t trees, static []byte) {
 	copy(ks.static[:], static)
 }
 
-// staticKey is the secret that no destruction and no period changes.
-func (ks *keys) staticKey() [32]byte {
-	ks.mu.RLock()
-	defer ks.mu.RUnlock()
-	return ks.static
-}
-
 // opener derives record keys for records read in the order of their subjects.
 // It is for one goroutine and must not outlive a puncture.
 type opener struct {

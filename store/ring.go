@@ -122,7 +122,7 @@ func (r *ring) commit(body ringBody) (renamed bool, err error) {
 		return false, err
 	}
 	path := filepath.Join(r.dir, keyringFile)
-	if err := os.Rename(path+newSuffix, path); err != nil {
+	if err := os.Rename(path+newSuffix, path); err != nil { //nolint:gosec // the operator names the directory
 		return false, filing("renaming to", path, err)
 	}
 	old := r.gen

@@ -7,7 +7,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -77,21 +76,6 @@ func (db *DB) rotateLookups(ctx context.Context) error {
 	}
 	db.forgetLookups()
 	return nil
-}
-
-// hasIdentifiers tells whether there is anything under the key.
-func (db *DB) hasIdentifiers(ctx context.Context) (some bool) {
-	err := db.View(ctx, func(tx *Tx) error {
-		for _, l := range declared.allLookups() {
-			empty, err := l.isEmpty(tx)
-			if err != nil {
-				return err
-			}
-			some = some || !empty
-		}
-		return nil
-	})
-	return some && err == nil
 }
 
 // allListed refuses a rotation that would lose entries.
@@ -275,130 +259,4 @@ func contains(all []uint32, n uint32) bool {
 		}
 	}
 	return false
-}
-
-// restoreLookups writes the entries of the present key anew when the data came
-// with those of another: a copy of another age than the keyring was restored.
-func (db *DB) restoreLookups(ctx context.Context) error {
-	k := db.lookups.Load()
-	var mark []byte
-	err := db.View(ctx, func(tx *Tx) error {
-		mark = bytes.Clone(tx.b.Bucket([]byte(metaBucket)).Get([]byte(lookupKey)))
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	whole := mark == nil && k.gen == 1 || bytes.Equal(mark, lookupMark(&k.key, k.gen))
-	if k.next != nil && bytes.Equal(mark, lookupMark(k.next, k.nextGen)) {
-		whole = true // only the switch is missing
-	}
-	if whole {
-		return nil
-	}
-	db.log.Warn("the identifiers are written anew: the data and the keyring are of different ages")
-	for _, l := range declared.allLookups() {
-		if err := l.restore(ctx, db, k); err != nil {
-			return fmt.Errorf("writing the identifiers anew: %w", err)
-		}
-	}
-	return db.Update(ctx, func(tx *Tx) error {
-		return tx.put(tx.b.Bucket([]byte(metaBucket)), []byte(lookupKey), lookupMark(&k.key, k.gen))
-	})
-}
-
-func (l *Lookup) restore(ctx context.Context, db *DB, k *lookKeys) error {
-	if l.from == nil {
-		return nil
-	}
-	if err := db.Update(ctx, func(tx *Tx) error { return l.dropExcept(tx) }); err != nil {
-		return err
-	}
-	return l.fill(ctx, db, func(tx *Tx, e *LookupEntry) error {
-		if e.Weak {
-			if _, ok, err := l.getWith(tx, &k.key, k.gen, e.Kind, e.Ident); ok || err != nil {
-				return err
-			}
-		}
-		return l.setWith(tx, &k.key, k.gen, e.Kind, e.Ident, e.Value)
-	})
-}
-
-// wantLookupRotation asks for a new key of identifiers soon: what was erased may
-// have left hashes in pages that are free now.
-func (db *DB) wantLookupRotation() {
-	db.rotation.wanted.Store(true)
-	select {
-	case db.rotation.soon <- struct{}{}:
-	default:
-	}
-}
-
-// lookupDue tells whether somebody was erased since the key of identifiers was
-// made, or the key is old, or a rotation was cut short.
-func (db *DB) lookupDue(ctx context.Context) bool {
-	body := db.currentRing()
-	if body.NextGen != 0 || db.now().Unix()-body.LookupAt > int64(lookupAge.Seconds()) {
-		return true
-	}
-	erased := uint64(0)
-	err := db.View(ctx, func(tx *Tx) (err error) {
-		erased, err = lastErasure(tx)
-		return err
-	})
-	return err == nil && erased > body.LookupRing
-}
-
-// lastErasure is the generation of the keyring without the subject that was
-// erased last; 0 when none was.
-func lastErasure(tx *Tx) (gen uint64, err error) {
-	b, err := tx.bucket(&ledger)
-	if b == nil || err != nil {
-		return 0, err
-	}
-	c := b.Cursor()
-	for k, v := c.First(); k != nil; k, v = c.Next() {
-		var e ledgerEntry
-		if err := decoding.Unmarshal(v, &e); err != nil {
-			return 0, fmt.Errorf("%w: an entry of the ledger cannot be read", ErrDamaged)
-		}
-		if e.Kind == ledgerSubject {
-			gen = max(gen, e.Gen)
-		}
-	}
-	return gen, nil
-}
-
-// rotateLoop changes the key of identifiers when it is wanted or due.
-func (db *DB) rotateLoop(ctx context.Context) {
-	day := time.NewTicker(24 * time.Hour)
-	defer day.Stop()
-	if db.lookupDue(ctx) {
-		db.wantLookupRotation()
-	}
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-day.C:
-			db.forgetLookups()
-			if !db.lookupDue(ctx) {
-				continue
-			}
-		case <-db.rotation.soon:
-		}
-		if !db.hasIdentifiers(ctx) {
-			db.rotation.wanted.Store(false)
-			continue
-		}
-		began := time.Now()
-		if err := db.rotateLookups(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, ErrClosed) {
-			db.log.Warn("the key of identifiers was not changed; the next erasure or the next day tries again", "error", err)
-		}
-		select { // erasures one after the other share a rotation
-		case <-ctx.Done():
-			return
-		case <-time.After(rotationPause * time.Since(began)):
-		}
-	}
 }
