@@ -45,8 +45,14 @@ type change struct {
 }
 
 // Now is the instant of this transaction in UTC; it never lies before the last
-// one that was committed.
-func (tx *Tx) Now() time.Time { return tx.now }
+// one that was committed. In a view the clock is read at the first call: what
+// runs behind the scenes has no use for it.
+func (tx *Tx) Now() time.Time {
+	if tx.w == nil && tx.now.IsZero() {
+		tx.now = tx.db.instant(time.Time{})
+	}
+	return tx.now
+}
 
 // Writable tells whether the transaction may change records.
 func (tx *Tx) Writable() bool { return tx.w != nil }

@@ -30,7 +30,7 @@ func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	tx, _ := viewPool.Get().(*Tx)
-	tx.db, tx.b, tx.snap, tx.now = db, b, of.number(b), db.instant(time.Time{})
+	tx.db, tx.b, tx.snap, tx.now = db, b, of.number(b), time.Time{}
 	defer func() {
 		db.readers.done(tx.snap)
 		_ = b.Rollback()
