@@ -19,6 +19,16 @@ func (db *DB) wantLookupRotation() {
 	}
 }
 
+// wantAfter asks for it when somebody was erased.
+func (db *DB) wantAfter(done []*ledgerEntry) {
+	for _, e := range done {
+		if e.Kind == ledgerSubject {
+			db.wantLookupRotation()
+			return
+		}
+	}
+}
+
 // lookupDue tells whether somebody was erased since the key of identifiers was
 // made, or the key is old, or a rotation was cut short.
 func (db *DB) lookupDue(ctx context.Context) bool {
