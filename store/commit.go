@@ -19,7 +19,8 @@ const maxBatch = 4096
 // operation is one Update on its way through the committer.
 type operation struct {
 	fn      func(*Tx) error
-	between func() error // instead of fn: runs when no transaction is open
+	between func() error    // instead of fn: runs when no transaction is open
+	ctx     context.Context //nolint:containedctx // of the caller, who waits
 	err     error
 	state   atomic.Int32
 	done    chan struct{}
@@ -41,7 +42,7 @@ const (
 // restart shows whether it was. A context that ends while the operation waits
 // gives it up; once fn has begun the outcome is awaited.
 func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error {
-	return db.submit(ctx, &operation{fn: fn, done: make(chan struct{})})
+	return db.submit(ctx, &operation{fn: fn, ctx: ctx, done: make(chan struct{})})
 }
 
 // submit hands an operation to the committer and waits for the outcome.
@@ -162,6 +163,9 @@ func (db *DB) commitBatch(tx *Tx, batch []*operation) {
 		err = fmt.Errorf("%w: an earlier write failed: %w", ErrUnavailable, failure)
 		return
 	}
+	if db.reserve.low.Load() {
+		db.refuseOrdinary(batch)
+	}
 	err = db.writeBatch(tx, batch)
 }
 
@@ -274,7 +278,9 @@ func (db *DB) commit(tx *Tx) error {
 	}
 	db.publishRows(id)
 	db.lastNow.Store(tx.now.UnixNano())
-	db.full.Store(nil)
+	if !db.reserve.low.Load() {
+		db.full.Store(nil)
+	}
 	db.tell(tx)
 	for _, fn := range tx.w.after {
 		fn()
@@ -325,6 +331,9 @@ func (db *DB) metaBefore(id uint64) bool {
 }
 
 func (db *DB) refused(err error) error {
+	if db.reserve.size > 0 && isDiskFull(err) {
+		db.runLow(err)
+	}
 	if isFull(err) {
 		err = fmt.Errorf("%w: writing %s: %w; free some space on that disk", ErrFull, db.path(dataFile), err)
 	} else {

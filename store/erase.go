@@ -45,6 +45,7 @@ func (db *DB) EraseSubjects(ctx context.Context, all ...Subject) (Destroyed, err
 	if len(all) == 0 || all[0] == Nobody {
 		return Destroyed{}, errors.New("store: nobody cannot be erased")
 	}
+	ctx = Freeing(ctx)
 	db.erasing.Lock()
 	defer db.erasing.Unlock()
 	wanted := make([]ledgerEntry, len(all))
@@ -116,6 +117,7 @@ func (db *DB) carryOut(ctx context.Context, entries []*ledgerEntry) (Destroyed, 
 }
 
 func (db *DB) destroy(ctx context.Context, open []*ledgerEntry) error {
+	defer db.CompactSoon()
 	for _, e := range open {
 		if e.Kind != ledgerSubject && e.Kind != ledgerDays {
 			return fmt.Errorf("%w: the ledger asks for a destruction of kind %d", ErrNewer, e.Kind)
@@ -147,6 +149,7 @@ func (db *DB) destroy(ctx context.Context, open []*ledgerEntry) error {
 	if err != nil {
 		return err
 	}
+	db.wantAfter(open)
 	return db.emptyTrash(ctx)
 }
 
@@ -261,6 +264,7 @@ func (db *DB) resume(ctx context.Context) {
 }
 
 func (db *DB) resumeErasing(ctx context.Context) error {
+	ctx = Freeing(ctx)
 	db.erasing.Lock()
 	defer db.erasing.Unlock()
 	return errors.Join(db.resumeOpen(ctx), db.emptyTrash(ctx))

@@ -131,6 +131,7 @@ func (db *DB) count(ctx context.Context, t partitioned, name []byte, held func(S
 //
 // Records about whoever is held are sealed anew in class Hold beforehand.
 func (db *DB) Expire(ctx context.Context, o Expiry) (Destroyed, error) {
+	ctx = Freeing(ctx)
 	if err := db.mayExpire(ctx, o); err != nil {
 		return Destroyed{}, err
 	}

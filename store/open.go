@@ -49,7 +49,7 @@ func Open(dir string, o Options) (*DB, error) {
 	if db.now == nil {
 		db.now = time.Now
 	}
-	if err := os.MkdirAll(db.dir, 0o700); err != nil {
+	if err := os.MkdirAll(db.dir, 0o700); err != nil { //nolint:gosec // the operator names it
 		if errors.Is(err, os.ErrNotExist) { // a place, such as /proc, where nothing can be made
 			return nil, fmt.Errorf("%w: making %s: %w; name a directory that can be made", ErrPermission, db.dir, err)
 		}
@@ -101,6 +101,7 @@ func (db *DB) open(o *Options) (err error) {
 		return err
 	}
 	db.strength[0], db.strength[1] = erasureStrength(db.dir)
+	db.prepareReserve()
 	if err := db.openData(o.MaxSize); err != nil {
 		return err
 	}
@@ -239,6 +240,7 @@ func (db *DB) start() {
 	db.runIndexes(ctx)
 	db.loops.Go(func() { db.rotateLoop(ctx) })
 	db.loops.Go(func() { db.tidy(ctx) })
+	db.loops.Go(func() { db.watchSpace(ctx) })
 }
 
 // preread pulls the file through the page cache in order. After a crash bbolt

@@ -100,6 +100,7 @@ const maxThrown = 2_000
 // the files of attachments that lie among them. It can be cut short and begun
 // anew at any point.
 func (db *DB) emptyTrash(ctx context.Context) error {
+	ctx = Freeing(ctx)
 	db.emptying.Lock()
 	defer db.emptying.Unlock()
 	for {

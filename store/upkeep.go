@@ -11,6 +11,7 @@ import (
 // upkeep is what a store needs to look after its files while it is used.
 type upkeep struct {
 	maxSize    int64
+	reserve    reserve
 	compacting sync.Mutex // held while data.db is written anew
 	tidySoon   chan struct{}
 	loops      sync.WaitGroup  // what runs as long as the store is open
