@@ -31,7 +31,7 @@ type NewAgent struct {
 
 var (
 	agents      = store.NewTable[Agent]("agents", func(a *Agent) store.Subject { return a.ID })
-	agentEmails = store.NewLookup("agent_emails")
+	agentEmails = store.NewLookup("agent_emails", listEmails)
 )
 
 // AddAgent makes an agent. An e-mail address may be used once.

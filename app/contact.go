@@ -78,7 +78,7 @@ type ContactQuery struct {
 
 var (
 	contacts   = store.NewTable[Contact]("contacts", func(c *Contact) store.Subject { return c.ID })
-	identities = store.NewLookup("identities")
+	identities = store.NewLookup("identities", listIdentities)
 	// contactKeys leads from the key of a request to the contact that it made.
 	contactKeys = store.NewDayLookup("contact_keys")
 )
@@ -188,7 +188,7 @@ func (d *Desk) Contacts(ctx context.Context, a Actor, q ContactQuery) (list []Co
 // EraseContact destroys the keys of everything that is about the contact.
 func (d *Desk) EraseContact(ctx context.Context, actor Actor, id ContactID) error {
 	var all []ContactID
-	err := d.act(ctx, actor, MayErase, AuditContactErased, func(tx *store.Tx, e *AuditEvent) error {
+	err := d.act(store.Freeing(ctx), actor, MayErase, AuditContactErased, func(tx *store.Tx, e *AuditEvent) error {
 		c, err := contactOf(tx, id)
 		if err != nil {
 			return err

@@ -27,11 +27,13 @@ type Inbox struct {
 	PausedAt Instant  `cbor:"7,keyasint,omitempty"`
 	// Facts are what the network last told about the inbox ("quality_rating", "GREEN").
 	Facts []Field `cbor:"8,keyasint,omitempty"`
+	// Address is what the network calls the inbox; empty in inboxes of before it was kept.
+	Address string `cbor:"9,keyasint,omitempty"`
 }
 
 var (
 	inboxes        = store.NewTable[Inbox]("inboxes", func(*Inbox) store.Subject { return store.Nobody })
-	inboxAddresses = store.NewLookup("inbox_addresses")
+	inboxAddresses = store.NewLookup("inbox_addresses", listAddresses)
 	templates      = store.NewTable[templateList]("templates", func(*templateList) store.Subject { return store.Nobody })
 )
 
@@ -69,7 +71,7 @@ func (d *Desk) AddInbox(ctx context.Context, actor Actor, n NewInbox) (*Inbox, e
 		}
 		now := InstantOf(tx.Now())
 		in = &Inbox{
-			ID: InboxID(tx.NextID()), Kind: n.Kind, Name: name, Settings: maps.Clone(n.Settings),
+			ID: InboxID(tx.NextID()), Kind: n.Kind, Name: name, Address: n.Address, Settings: maps.Clone(n.Settings),
 			CreatedAt: now, UpdatedAt: now,
 		}
 		e.Object = uint64(in.ID)

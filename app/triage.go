@@ -102,7 +102,7 @@ type Label struct {
 
 var (
 	labels     = store.NewTable[Label]("labels", func(*Label) store.Subject { return store.Nobody })
-	labelNames = store.NewLookup("label_names")
+	labelNames = store.NewLookup("label_names", listLabels)
 )
 
 // AddLabel returns the label of that name and makes it when there is none.

@@ -27,8 +27,18 @@ type vaultFile struct {
 
 var (
 	vaultFiles = store.NewTable[vaultFile]("tls_files", func(*vaultFile) store.Subject { return store.Nobody })
-	vaultNames = store.NewLookup("tls_names")
+	vaultNames = store.NewLookup("tls_names", listVault)
 )
+
+// listVault lists the names, for the change of the key they are hidden under.
+func listVault(tx *store.Tx, after uint64, yield func(uint64, store.LookupEntry) error) error {
+	return vaultFiles.Each(tx, store.Nobody, func(id uint64, f *vaultFile) error {
+		if id <= after {
+			return nil
+		}
+		return yield(id, store.LookupEntry{Kind: "file", Ident: f.Name, Value: id})
+	})
+}
 
 // vault keeps the files of certmagic sealed in the store. One process has the store, so locks are kept in memory.
 type vault struct {
