@@ -29,7 +29,7 @@ var order = [][]string{
 	{"app/channel/channeltest"},
 	{"app/channel/*"},
 	{"app/channel/all"},
-	{"app/ingress", "app/delivery", "app/webhook"},
+	{"app/ingress", "app/delivery", "app/webhook", "app/backup"},
 	{"app/automation", "app/bot", "app/assistant", "app/broadcast", "app/privacy", "app/report", "app/transfer"},
 	{"ui/locale"},
 	{"ui/component", "ui/render", "ui/live"},
