@@ -295,6 +295,7 @@ func (db *DB) commit(tx *Tx) error {
 func (db *DB) boltCommit(b *bolt.Tx) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
+			db.stuck.Store(true) // its lock is held for good
 			err = fmt.Errorf("%w: bbolt panicked", errCommitPanic)
 		}
 	}()
@@ -311,8 +312,12 @@ var errCommitPanic = errors.New("commit")
 // classify tells a commit that was refused from one that may be there. bbolt
 // writes the meta page last: as long as the newest one is older than this
 // transaction, nothing of it can be found after a restart.
+//
+// A write of the meta page that failed may have been seen for a moment, and what
+// bbolt then took for free pages holds records: it goes on only with a list that
+// agrees with the file.
 func (db *DB) classify(err error, id uint64) error {
-	if !errors.Is(err, errCommitPanic) && db.metaBefore(id) {
+	if !errors.Is(err, errCommitPanic) && db.metaBefore(id) && db.pagesAgree() {
 		return db.refused(err)
 	}
 	err = fmt.Errorf("%w: %w; restart kith to see", ErrUnknown, err)
@@ -328,6 +333,21 @@ func (db *DB) metaBefore(id uint64) bool {
 	}
 	defer func() { _ = b.Rollback() }()
 	return f.number(b) < id
+}
+
+// pagesAgree tells whether the free pages that bbolt knows are those that no
+// record lies in.
+func (db *DB) pagesAgree() bool {
+	b, err := db.bolt.now().Begin(true)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = b.Rollback() }()
+	agree := true
+	for range b.Check() {
+		agree = false
+	}
+	return agree
 }
 
 func (db *DB) refused(err error) error {

@@ -64,6 +64,7 @@ type DB struct {
 	failed   chan struct{}
 	failure  atomic.Pointer[error]
 	full     atomic.Pointer[error]
+	stuck    atomic.Bool // a commit panicked: data.db cannot be closed
 	erasing  sync.Mutex
 	trying   sync.Mutex // held while a backup is restored as a test
 	emptying sync.Mutex // held to empty the trash
@@ -134,6 +135,9 @@ func (db *DB) Close() error {
 	var err error
 	if db.Err() == nil {
 		err = db.saveFreelist()
+	}
+	if db.stuck.Load() {
+		return errors.Join(err, db.Err(), db.lock.Close()) // bbolt would wait for itself
 	}
 	if cerr := db.bolt.Close(); cerr != nil {
 		err = errors.Join(err, fmt.Errorf("closing %s: %w", db.path(dataFile), cerr))

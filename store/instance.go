@@ -40,8 +40,12 @@ func (db *DB) nameInstance() error {
 	err = db.bolt.now().Update(func(tx *bolt.Tx) error {
 		return tx.Bucket([]byte(metaBucket)).Put([]byte(instanceKey), db.instanceID[:])
 	})
-	if err != nil {
+	if isFull(err) && db.pagesAgree() {
 		db.log.Warn("the name of this instance could not be written; the next start tries again", "error", err)
+		return nil
+	}
+	if err != nil {
+		return filing("writing", db.path(dataFile), err)
 	}
 	return nil
 }
