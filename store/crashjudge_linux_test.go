@@ -130,6 +130,9 @@ func (v *verdict) broken(format string, a ...any) {
 func judge(t *testing.T, dir string, p *promises) *verdict {
 	t.Helper()
 	v := &verdict{}
+	if err := os.MkdirAll(filepath.Join(dir, "keys"), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	db, err := Open(filepath.Join(dir, "data"), workOptions(dir))
 	if err != nil {
 		v.broken("open: %v", err)

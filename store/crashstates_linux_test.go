@@ -33,7 +33,7 @@ func runChild(t *testing.T, fault crashtest.Fault, words string) *crashtest.Disk
 	t.Helper()
 	disk := crashtest.NewDisk(fault)
 	dir := crashtest.Mount(t, disk)
-	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestCrashChild$", "-test.timeout=5m") //nolint:gosec // this very test binary
+	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestCrashChild$", "-test.timeout=1m") //nolint:gosec // this very test binary
 	child.Env = append(os.Environ(), workEnv+"="+dir+" "+words)
 	child.Dir = os.TempDir()
 	if out, err := child.CombinedOutput(); err != nil {

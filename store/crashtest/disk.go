@@ -5,6 +5,7 @@ package crashtest
 import (
 	"sync"
 	"syscall"
+	"time"
 )
 
 // Kind says what a step did.
@@ -39,12 +40,13 @@ const rootNode = 1
 // object is a file or a directory.
 type object struct {
 	isDir   bool
+	made    uint64 // unix seconds
 	content content
 	names   map[string]int
 }
 
 func newObject(dir bool) *object {
-	o := &object{isDir: dir}
+	o := &object{isDir: dir, made: uint64(time.Now().Unix())} //nolint:gosec // after 1970
 	if dir {
 		o.names = map[string]int{}
 	}

@@ -94,6 +94,7 @@ func (d *Disk) fill(id int, out *fuse.Attr) {
 	if o.isDir {
 		out.Mode = 0o700
 	}
+	out.Mtime = o.made
 	out.Size = uint64(o.content.size) //nolint:gosec // not negative
 	out.Blocks = uint64(len(o.content.pages)) * pageSize / sector
 }

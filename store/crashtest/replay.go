@@ -37,12 +37,14 @@ type Replay struct {
 	steps   []Step
 	next    int
 	durable map[int]*object
+	shown   map[int]*object // what programs see
 	pending []*Step
 }
 
 // NewReplay begins before the first step.
 func NewReplay(steps []Step) *Replay {
-	return &Replay{steps: steps, durable: map[int]*object{rootNode: newObject(true)}}
+	empty := func() map[int]*object { return map[int]*object{rootNode: newObject(true)} }
+	return &Replay{steps: steps, durable: empty(), shown: empty()}
 }
 
 // To walks to the moment after n steps, forward only, and calls say for what was
@@ -50,6 +52,10 @@ func NewReplay(steps []Step) *Replay {
 func (r *Replay) To(n int, say func(text string)) {
 	for ; r.next < min(n, len(r.steps)); r.next++ {
 		s := &r.steps[r.next]
+		if s.Kind == Create {
+			r.durable[s.node], r.shown[s.node] = newObject(s.size != 0), newObject(s.size != 0)
+		}
+		s.apply(r.shown)
 		switch s.Kind {
 		case Say:
 			if say != nil {
@@ -58,11 +64,10 @@ func (r *Replay) To(n int, say func(text string)) {
 		case Sync:
 			r.settle(s.node, true)
 		case Lost:
-			r.settle(s.node, false)
-		case Create:
-			r.durable[s.node] = newObject(s.size != 0)
-			r.pending = append(r.pending, s)
-		case Write, Truncate, Rename, Unlink:
+			if !r.durable[s.node].isDir { // the system takes the bytes for written; a journal keeps its names
+				r.settle(s.node, false)
+			}
+		case Create, Write, Truncate, Rename, Unlink:
 			r.pending = append(r.pending, s)
 		}
 	}
@@ -87,9 +92,12 @@ func (r *Replay) Pending() int { return len(r.pending) }
 
 // Save writes into dir what a crash now may leave behind.
 func (r *Replay) Save(dir string, how Survival, chance *rand.Rand) error {
+	if how == All {
+		return save(r.shown, rootNode, dir)
+	}
 	objects := make(map[int]*object, len(r.durable))
 	for id, o := range r.durable {
-		objects[id] = &object{o.isDir, o.content.clone(), maps.Clone(o.names)}
+		objects[id] = &object{o.isDir, o.made, o.content.clone(), maps.Clone(o.names)}
 	}
 	names := chance.IntN(len(r.pending) + 1)
 	for i, s := range r.pending {
@@ -104,8 +112,6 @@ func (r *Replay) Save(dir string, how Survival, chance *rand.Rand) error {
 func survives(s *Step, how Survival, early bool, chance *rand.Rand) []Step {
 	bytes := s.Kind == Write || s.Kind == Truncate
 	switch how {
-	case All:
-		return []Step{*s}
 	case OnlyNames:
 		if !bytes {
 			return []Step{*s}
@@ -125,7 +131,7 @@ func survives(s *Step, how Survival, early bool, chance *rand.Rand) []Step {
 		case chance.IntN(2) == 0:
 			return []Step{*s}
 		}
-	case Nothing, Survivals:
+	case Nothing, All, Survivals:
 	}
 	return nil
 }
