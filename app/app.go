@@ -50,6 +50,9 @@ func NewDesk(db *store.DB, o Options) *Desk {
 // Ready returns nil while the store takes writes, else an error that says why not.
 func (d *Desk) Ready() error { return d.db.Ready() }
 
+// Full reports whether the disk is full: only what makes room is stored then.
+func (d *Desk) Full() bool { return d.db.Full() }
+
 // act is the single gate: it asks whether a may p, runs fn in one transaction and writes the audit entry that fn
 // completed into the same transaction.
 func (d *Desk) act(ctx context.Context, a Actor, p Permission, kind AuditKind,

@@ -42,6 +42,9 @@ func (s *site) view(c echo.Context, a app.Actor, title string) (layout.View, err
 	ctx := c.Request().Context()
 	v := s.bare(c, "")
 	v.Title = title
+	if s.Desk.Full() {
+		v.Alert = layout.Notice{Text: v.Locale.T("layout.disk_full"), Kind: component.Danger}
+	}
 	seq, err := s.Desk.LastEvent(ctx)
 	if err != nil {
 		return v, err

@@ -52,6 +52,7 @@ func commands() []command {
 		{"apikey add", "make a key for the API; prints the key, once", apikeyHelp, setAPIKeyAdd},
 		{"inbox add whatsapp", "connect a WhatsApp number; prints id and webhook as JSON", inboxHelp, setInboxAdd},
 		{"inbox list", "list what is connected", "", setInboxList},
+		{"compact", "give the free pages of data.db back to the disk", compactHelp, setCompact},
 		{"doctor", "check the installation and say what is wrong", doctorHelp, setDoctor},
 		{"version", "print the version", "", setVersion},
 	}

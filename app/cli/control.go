@@ -43,13 +43,24 @@ type response struct {
 	Code   int             `json:"code,omitempty"`
 }
 
+// longOperations are worth waiting for however long they take.
+var longOperations = map[string]bool{opCompact: true}
+
+// patience is how long an operation may take.
+func patience(op string) time.Duration {
+	if longOperations[op] {
+		return 24 * time.Hour
+	}
+	return controlTimeout
+}
+
 // perform runs an operation: in the server when one runs on dir, else here.
 func perform[R any](ctx context.Context, dir, op string, params any) (result R, err error) {
 	raw, err := json.Marshal(params)
 	if err != nil {
 		return result, fmt.Errorf("encoding %s: %w", op, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
+	ctx, cancel := context.WithTimeout(ctx, patience(op))
 	defer cancel()
 	answer, err := deliver(ctx, dir, request{op, raw})
 	if err != nil {
@@ -149,10 +160,7 @@ func (c *control) run(ctx context.Context) error {
 
 func (c *control) answer(ctx context.Context, conn net.Conn) {
 	defer conn.Close() //nolint:errcheck // the answer was written
-	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
-	defer cancel()
-	end, _ := ctx.Deadline()
-	if err := conn.SetDeadline(end); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(controlTimeout)); err != nil {
 		return
 	}
 	var r request
@@ -162,6 +170,13 @@ func (c *control) answer(ctx context.Context, conn net.Conn) {
 	}
 	if err != nil {
 		return // somebody looked whether a server is here
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience(r.Op))
+	defer cancel()
+	if end, ok := ctx.Deadline(); ok {
+		if err := conn.SetDeadline(end); err != nil {
+			return
+		}
 	}
 	var a response
 	if a.Result, err = c.house.operate(ctx, r); err != nil {

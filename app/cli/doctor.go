@@ -153,6 +153,7 @@ func (h *house) check(ctx context.Context, p checkParams) (findings, error) {
 	} else {
 		f.add(fine, "The store takes writes.")
 	}
+	spaceFinding(&f, h.db.Space())
 	if strength, reason := h.db.ErasureStrength(); reason != "" {
 		f.add(fine, "Erasure on this disk is %s: %s.", strength, reason)
 	}

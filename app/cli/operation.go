@@ -21,6 +21,7 @@ const (
 	opInboxAdd     = "inbox.add"
 	opInboxList    = "inbox.list"
 	opCheck        = "doctor"
+	opCompact      = "compact"
 )
 
 type userParams struct {
@@ -66,6 +67,8 @@ func (h *house) operate(ctx context.Context, r request) (json.RawMessage, error)
 		return on(ctx, r.Params, h.listInboxes)
 	case opCheck:
 		return on(ctx, r.Params, h.check)
+	case opCompact:
+		return on(ctx, r.Params, h.compact)
 	}
 	return nil, fmt.Errorf("the running server does not know the operation %q; is it another version of kith?", r.Op)
 }

@@ -3,12 +3,15 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strconv"
 
 	"github.com/labstack/echo/v4"
+
+	"kith/store"
 )
 
 var (
@@ -34,8 +37,18 @@ func (s *Server) ready(w http.ResponseWriter) {
 	if err != nil {
 		w.Header().Set("Retry-After", "30")
 		w.WriteHeader(http.StatusServiceUnavailable)
-		fmt.Fprintf(w, "not ready: %s\n", err)
+		fmt.Fprintf(w, "not ready: %s\n", reason(err))
 		return
 	}
 	_, _ = io.WriteString(w, "ready\n") // the caller went away: nobody to tell
+}
+
+// reason is why kith is not ready, for everybody who asks: without paths and details, which are in the log.
+func reason(err error) string {
+	for _, known := range []error{store.ErrFull, store.ErrUnknown, store.ErrClosed, errStopping} {
+		if errors.Is(err, known) {
+			return known.Error()
+		}
+	}
+	return store.ErrUnavailable.Error()
 }

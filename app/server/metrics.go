@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -159,8 +157,13 @@ func (s *Server) writeMetrics(ctx context.Context, b *bytes.Buffer) {
 		up = 0
 	}
 	one("kith_ready", "gauge", "1 while the store takes writes.", up)
-	if fi, err := os.Stat(filepath.Join(s.o.Store.Dir(), "data.db")); err == nil {
-		one("kith_store_bytes", "gauge", "Size of the database file.", fi.Size())
+	space := s.o.Store.Space()
+	one("kith_store_bytes", "gauge", "Size of the database file.", space.File)
+	one("kith_store_free_bytes", "gauge", "Free pages in the database file, used again before it grows.", space.Free)
+	one("kith_blob_bytes", "gauge", "Size of all attachments.", space.Blobs)
+	if space.DiskTotal > 0 {
+		one("kith_disk_free_bytes", "gauge", "What may still be written to the disk of the data directory.", space.DiskFree)
+		one("kith_disk_bytes", "gauge", "Size of the disk of the data directory.", space.DiskTotal)
 	}
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)

@@ -37,6 +37,8 @@ type View struct {
 	Marks string
 	// Flash is shown as a toast.
 	Flash Notice
+	// Alert says, on every page, what keeps kith from working; the zero Notice shows nothing.
+	Alert Notice
 	// Pane names the pane that a phone shows: list, thread or contact. Pages
 	// without panes leave it empty. In a thread the tab bar makes room.
 	Pane string

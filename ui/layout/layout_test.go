@@ -106,3 +106,14 @@ func TestMarks(t *testing.T) {
 		t.Errorf("drew %s", out.String())
 	}
 }
+
+func TestAnAlertStandsOnThePage(t *testing.T) {
+	v := view()
+	if out := html(t, App(v)); strings.Contains(out, `class="alert"`) {
+		t.Error("an alert without a cause")
+	}
+	v.Alert = Notice{Text: v.Locale.T("layout.disk_full"), Kind: component.Danger}
+	if out := html(t, App(v)); !strings.Contains(out, `class="alert"`) || !strings.Contains(out, "The disk of this server is full") {
+		t.Error("no alert")
+	}
+}
