@@ -135,7 +135,7 @@ func TestAnErasureCutShortIsCompleted(t *testing.T) {
 					t.Fatal(err)
 				}
 				db = openTest(t, dir, Options{})
-				db.work.Wait()
+				db.resume(t.Context())
 			} else {
 				db.ring.fault = nil
 				if err := db.Erase(t.Context(), 1); err != nil {
