@@ -79,8 +79,7 @@ func createData(path string, now time.Time) error {
 	if err := os.Rename(path+newSuffix, path); err != nil {
 		return filing("renaming to", path, err)
 	}
-	dir := filepath.Dir(path)
-	return errors.Join(syncDir(dir), syncAbove(dir))
+	return syncDir(filepath.Dir(path))
 }
 
 // syncAbove makes the name of a directory durable, and those of the directories

@@ -178,10 +178,16 @@ func identityText(id *age.HybridIdentity, passphrase string) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// createIdentity makes a new identity unless there is one, which then serves.
+// create makes a new identity unless there is one, which then serves. The file
+// gets its name when it is whole: a crash in between leaves none.
 func (k *kept) create(passphrase string, log *slog.Logger) (*age.HybridIdentity, error) {
 	if _, err := os.Lstat(k.path); err == nil {
-		return k.read(passphrase, log)
+		id, err := k.read(passphrase, log)
+		if err != nil {
+			return nil, err
+		}
+		// A start that was cut short may have left it without a sync.
+		return id, syncAbove(k.path)
 	}
 	id, err := age.GenerateHybridIdentity()
 	if err != nil {
@@ -191,16 +197,11 @@ func (k *kept) create(passphrase string, log *slog.Logger) (*age.HybridIdentity,
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(k.path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if errors.Is(err, os.ErrExist) {
-		return k.read(passphrase, log)
+	if err := writeFile(k.path+newSuffix, text); err != nil {
+		return nil, errors.Join(err, ignoreMissing(os.Remove(k.path+newSuffix)))
 	}
-	if err != nil {
-		return nil, filing("creating", k.path, err)
-	}
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return nil, filing("writing", k.path, errors.Join(err, os.Remove(k.path)))
+	if err := os.Rename(k.path+newSuffix, k.path); err != nil {
+		return nil, filing("renaming to", k.path, errors.Join(err, os.Remove(k.path+newSuffix)))
 	}
 	if err := syncDir(filepath.Dir(k.path)); err != nil {
 		return nil, err

@@ -199,8 +199,14 @@ func (db *DB) create(id *age.HybridIdentity) error {
 	return db.created()
 }
 
-// created removes the marker of a making that is complete.
+// created removes the marker of a making that is complete, once the names of all
+// that was made are durable, also what a start that was cut short left unsynced.
 func (db *DB) created() error {
+	if _, err := os.Stat(db.path(creatingFile)); err == nil {
+		if err := errors.Join(syncDir(db.dir), syncAbove(db.dir)); err != nil {
+			return err
+		}
+	}
 	if err := os.Remove(db.path(creatingFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return filing("removing", db.path(creatingFile), err)
 	}
