@@ -109,6 +109,7 @@ func dropJob(tx *Tx, w, v uint64) error {
 // work is one life: the writers and the erasures at once. It returns when all is
 // done or the store gave up.
 func work(t *testing.T, db *DB, sp *speaker, life int, steps uint64) {
+	t.Helper()
 	var wg sync.WaitGroup
 	for w := uint64(1); w <= workWriters; w++ {
 		wg.Go(func() { workWriter(t, db, sp, w, steps) })
@@ -122,6 +123,7 @@ func work(t *testing.T, db *DB, sp *speaker, life int, steps uint64) {
 }
 
 func workWriter(t *testing.T, db *DB, sp *speaker, w, steps uint64) {
+	t.Helper()
 	v := versionOf(t, db, w)
 	for range steps {
 		v++
@@ -151,6 +153,7 @@ func workWriter(t *testing.T, db *DB, sp *speaker, w, steps uint64) {
 }
 
 func workStep(t *testing.T, db *DB, w, v uint64) error {
+	t.Helper()
 	var ref *BlobRef
 	var meta BlobMeta
 	if v%6 == 0 {
@@ -164,6 +167,7 @@ func workStep(t *testing.T, db *DB, w, v uint64) error {
 }
 
 func writeBlob(t *testing.T, db *DB, s Subject, text string) (BlobRef, BlobMeta, error) {
+	t.Helper()
 	b, err := db.CreateBlob(t.Context(), s, DayKey{})
 	if err != nil {
 		return BlobRef{}, BlobMeta{}, err
@@ -175,6 +179,7 @@ func writeBlob(t *testing.T, db *DB, s Subject, text string) (BlobRef, BlobMeta,
 }
 
 func workVictim(t *testing.T, db *DB, sp *speaker, s Subject) {
+	t.Helper()
 	ref, meta, err := writeBlob(t, db, s, "of a victim")
 	if err == nil {
 		err = db.Update(t.Context(), func(tx *Tx) error {
@@ -213,6 +218,7 @@ func expectedFile(err error) bool {
 }
 
 func versionOf(t *testing.T, db *DB, w uint64) (v uint64) {
+	t.Helper()
 	view(t, db, func(tx *Tx) error {
 		row, _ := threads.Get(tx, w)
 		v = row.Last

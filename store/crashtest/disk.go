@@ -3,6 +3,7 @@
 package crashtest
 
 import (
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -133,7 +134,7 @@ func (d *Disk) Failed() int {
 func (d *Disk) Steps() []Step {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.steps[:len(d.steps):len(d.steps)]
+	return slices.Clip(d.steps)
 }
 
 // do notes a step and does it, unless it is to fail.
