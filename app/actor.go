@@ -78,34 +78,38 @@ type Permission uint8
 
 // The permissions.
 const (
-	MayConverse    Permission = iota + 1 // read and answer conversations
-	MayContacts                          // read and change contacts
-	MayErase                             // delete contacts
-	MayInboxes                           // connect and change inboxes
-	MaySeeChannels                       // see inboxes, their notices and what could not be read
-	MayAgents                            // add and change agents and keys
-	MayAudit                             // read the audit log
-	MayReceive                           // store what a network tells; work the outbox
-	MayOwnAccount                        // sign in and out, change the own password
+	MayConverse     Permission = iota + 1 // read and answer conversations
+	MayContacts                           // read and change contacts
+	MayErase                              // delete contacts
+	MayInboxes                            // connect and change inboxes
+	MaySeeChannels                        // see inboxes, their notices and what could not be read
+	MayAgents                             // add and change agents and keys
+	MayAudit                              // read the audit log
+	MayReceive                            // store what a network tells; work the outbox
+	MayOwnAccount                         // sign in and out, change the own password
+	MaySeeRetention                       // see how long records are kept and what is due
+	MayRetention                          // change that, and let it run
 )
 
 // permissions is the one table of who may what. The machine may only what its row says.
 var permissions = map[Permission][]Role{
-	MayConverse:    {Owner, Admin, Manager, AgentRole},
-	MayContacts:    {Owner, Admin, Manager, AgentRole},
-	MayErase:       {Owner, Admin},
-	MayInboxes:     {Owner, Admin},
-	MaySeeChannels: {Owner, Admin, Manager},
-	MayAgents:      {Owner, Admin},
-	MayAudit:       {Owner, Admin},
-	MayReceive:     {},
-	MayOwnAccount:  {Owner, Admin, Manager, AgentRole},
+	MayConverse:     {Owner, Admin, Manager, AgentRole},
+	MayContacts:     {Owner, Admin, Manager, AgentRole},
+	MayErase:        {Owner, Admin},
+	MayInboxes:      {Owner, Admin},
+	MaySeeChannels:  {Owner, Admin, Manager},
+	MayAgents:       {Owner, Admin},
+	MayAudit:        {Owner, Admin},
+	MayReceive:      {},
+	MayOwnAccount:   {Owner, Admin, Manager, AgentRole},
+	MaySeeRetention: {Owner, Admin, Manager},
+	MayRetention:    {Owner, Admin},
 }
 
 // May reports whether the actor may p.
 func (a Actor) May(p Permission) bool {
 	if a.Kind == ActorSystem {
-		return p == MayReceive || p == MaySeeChannels || p == MayConverse
+		return p == MayReceive || p == MaySeeChannels || p == MayConverse || p == MaySeeRetention || p == MayRetention
 	}
 	return slices.Contains(permissions[p], a.Role)
 }

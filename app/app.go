@@ -22,6 +22,7 @@ type Desk struct {
 	log     *slog.Logger
 	inboxes inboxCache
 	names   nameIndex
+	held    func(ContactID) bool // whose records a hold keeps; nil = nobody's
 }
 
 // Rules are what a kind of inbox allows to be written; the channel declares them.

@@ -54,6 +54,7 @@ const (
 	AuditAccountTaken  // somebody exported their own account
 	AuditDeletionAsked // somebody asked that their account be deleted
 	AuditNewDevice     // a sign-in from a browser that the person had not used before
+	AuditRetentionRun  // days were destroyed; the object is the class and the first day kept, the message the ledger's number
 )
 
 // AuditEvent says who did what to which record, and when. It holds numbers only. Prev is the hash of the entry before,
@@ -91,7 +92,7 @@ func appendAudit(tx *store.Tx, e *AuditEvent) error {
 		return fmt.Errorf("reading the head of the audit trail: %w", err)
 	}
 	e.Seq, e.At, e.Prev = tx.NextID(), InstantOf(tx.Now()), tip.Hash
-	key := store.DayKey{Class: store.Audit, Day: store.DayOf(tx.Now())}
+	key := today(tx, store.Audit)
 	if err := auditTrail.Put(tx, store.Ref{DayKey: key, Seq: e.Seq}, e); err != nil {
 		return err
 	}

@@ -104,8 +104,7 @@ func (d *Desk) AddContact(ctx context.Context, actor Actor, in ContactInput) (*C
 			return invalid("name", "problem.contact_empty", "Give the contact a name, a phone number or an e-mail address.")
 		}
 		if in.Key != "" {
-			day := store.DayKey{Class: store.Default, Day: store.DayOf(tx.Now())}
-			if err := contactKeys.Set(tx, day, keyOf(actor, 0, in.Key), uint64(c.ID), 1); err != nil {
+			if err := contactKeys.Set(tx, today(tx, store.Default), keyOf(actor, 0, in.Key), uint64(c.ID), 1); err != nil {
 				return err
 			}
 		}
@@ -122,7 +121,7 @@ func addedBefore(tx *store.Tx, a Actor, key string) (*Contact, error) {
 	if key == "" {
 		return nil, nil //nolint:nilnil // no key, no contact
 	}
-	ref, ok, err := contactKeys.Find(tx, store.Default, store.DayOf(tx.Now()), 2, keyOf(a, 0, key))
+	ref, ok, err := contactKeys.Find(tx, store.Default, today(tx, store.Default).Day, 2, keyOf(a, 0, key))
 	if err != nil || !ok {
 		return nil, err
 	}
@@ -183,51 +182,6 @@ func (d *Desk) Contacts(ctx context.Context, a Actor, q ContactQuery) (list []Co
 		})
 	})
 	return list, more, err
-}
-
-// EraseContact destroys the keys of everything that is about the contact.
-func (d *Desk) EraseContact(ctx context.Context, actor Actor, id ContactID) error {
-	var all []ContactID
-	err := d.act(store.Freeing(ctx), actor, MayErase, AuditContactErased, func(tx *store.Tx, e *AuditEvent) error {
-		c, err := contactOf(tx, id)
-		if err != nil {
-			return err
-		}
-		e.Subject = c.ID
-		all = append([]ContactID{c.ID}, c.Merged...)
-		return forgetContact(tx, c)
-	})
-	if err != nil {
-		return err
-	}
-	for _, s := range all {
-		if err := d.db.Erase(ctx, s); err != nil {
-			return err
-		}
-		d.names.forget(s)
-	}
-	return nil
-}
-
-// forgetContact removes what leads to the contact, in the transaction that precedes the destruction of its keys.
-func forgetContact(tx *store.Tx, c *Contact) error {
-	for _, id := range slices.Concat(c.Identities, c.Former) {
-		if err := identities.Delete(tx, string(id.Kind), id.Value); err != nil {
-			return err
-		}
-	}
-	for _, s := range append([]ContactID{c.ID}, c.Merged...) {
-		err := conversationsOf(tx, s, func(id ConversationID) error {
-			if err := emit(tx, Event{Kind: ConversationChanged, Conversation: id, Contact: s}); err != nil {
-				return err
-			}
-			return conversations.Delete(tx, uint64(id))
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // apply writes in into c and claims its addresses.

@@ -74,7 +74,7 @@ func (d *Desk) KeepUnreadable(ctx context.Context, in InboxID, u Unread) error {
 }
 
 func keepUnreadable(tx *store.Tx, in InboxID, u Unread) error {
-	key := store.DayKey{Class: store.Ingress, Day: store.DayOf(tx.Now())}
+	key := today(tx, store.Ingress)
 	sum := digest(string(u.Raw))
 	ident := providerKey(in, hex.EncodeToString(sum[:]))
 	_, dup, err := rawIDs.Find(tx, key.Class, key.Day, 8, ident)

@@ -116,7 +116,7 @@ var (
 )
 
 func (r *receiver) early(rc *Receipt) error {
-	key := store.DayKey{Class: store.Ingress, Day: store.DayOf(r.tx.Now())}
+	key := today(r.tx, store.Ingress)
 	ident := providerKey(r.in, rc.ExternalID)
 	ref, have, err := earlyIDs.Find(r.tx, key.Class, key.Day, 2, ident)
 	if err != nil {
@@ -140,7 +140,7 @@ func (r *receiver) early(rc *Receipt) error {
 
 // catchUp applies the news that came before the network's id of m was known.
 func catchUp(tx *store.Tx, in InboxID, m *Message) error {
-	ref, ok, err := earlyIDs.Find(tx, store.Ingress, store.DayOf(tx.Now()), 2, providerKey(in, m.ExternalID))
+	ref, ok, err := earlyIDs.Find(tx, store.Ingress, today(tx, store.Ingress).Day, 2, providerKey(in, m.ExternalID))
 	if err != nil || !ok {
 		return err
 	}

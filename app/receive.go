@@ -114,7 +114,7 @@ func (r *receiver) seen(ident string, m *InboundMessage) (bool, error) {
 	if ok || err != nil || clamped || m.Past || r.tx.Now().Sub(m.At) < longAgo {
 		return ok, err
 	}
-	_, ok, err = providerIDs.Find(r.tx, key.Class, store.DayOf(r.tx.Now()), lookBack, ident)
+	_, ok, err = providerIDs.Find(r.tx, key.Class, today(r.tx, key.Class).Day, lookBack, ident)
 	return ok, err
 }
 
@@ -239,9 +239,9 @@ func (c *Conversation) take(m *Message, past bool) {
 func (r *receiver) day(at time.Time) (key store.DayKey, clamped bool) {
 	now := r.tx.Now()
 	if at.Year() < 2009 || at.After(now.Add(24*time.Hour)) {
-		return store.DayKey{Class: store.Default, Day: store.DayOf(now)}, true
+		return today(r.tx, store.Default), true
 	}
-	return store.DayKey{Class: store.Default, Day: store.DayOf(at)}, false
+	return r.tx.Living(store.DayKey{Class: store.Default, Day: store.DayOf(at)}), false
 }
 
 // instant is a network's instant, or now when that cannot be true: a message from the far future would stay the newest

@@ -77,7 +77,7 @@ func written(tx *store.Tx, a Actor, id ConversationID, key string) (*Message, er
 	if key == "" {
 		return nil, nil //nolint:nilnil // no key, no message
 	}
-	ref, ok, err := draftKeys.Find(tx, store.Default, store.DayOf(tx.Now()), 2, keyOf(a, id, key))
+	ref, ok, err := draftKeys.Find(tx, store.Default, today(tx, store.Default).Day, 2, keyOf(a, id, key))
 	if err != nil || !ok {
 		return nil, err
 	}
@@ -127,7 +127,7 @@ func (d *Desk) compose(tx *store.Tx, a Actor, c *Conversation, draft *Draft) (*M
 	}
 	now := InstantOf(tx.Now())
 	m := &Message{
-		ID:      MessageID{DayKey: store.DayKey{Class: store.Default, Day: store.DayOf(tx.Now())}, Group: uint64(c.ID), Seq: tx.NextID()},
+		ID:      MessageID{DayKey: today(tx, store.Default), Group: uint64(c.ID), Seq: tx.NextID()},
 		Contact: c.Contact, Direction: Out, Status: StatusQueued, Origin: FromAgent, At: now, CreatedAt: now, Agent: a.Agent(),
 	}
 	if a.Kind != ActorAgent {
@@ -355,5 +355,5 @@ func (d *Desk) CreateUpload(ctx context.Context, a Actor, id ConversationID) (*s
 	if err != nil {
 		return nil, err
 	}
-	return d.db.CreateBlob(ctx, about, store.DayKey{Class: store.Default, Day: store.DayOf(now)})
+	return d.db.CreateBlob(ctx, about, d.db.Living(store.DayKey{Class: store.Default, Day: store.DayOf(now)}))
 }

@@ -117,7 +117,7 @@ func (db *DB) certificate(d *Destroyed, request string) (Certificate, error) {
 	c := Certificate{
 		Format: CertificateFormat, Instance: db.Instance(), Request: request, Kind: kindOf(d), Subjects: d.Subjects,
 		GenerationBefore: d.Before, GenerationAfter: d.After, Generation: body.Gen,
-		DestroyedAt: d.At.UTC().Truncate(time.Second), IssuedAt: db.instant(db.now()).Truncate(time.Second),
+		DestroyedAt: d.At.UTC().Truncate(time.Second), IssuedAt: db.Now().Truncate(time.Second),
 		Removed: d.Removed, Strength: db.strength[0], Pending: db.pendingAt(d.After),
 	}
 	if c.Removed == nil {

@@ -43,7 +43,7 @@ func (db *DB) Erase(ctx context.Context, all ...Subject) error {
 func (db *DB) EraseSubjects(ctx context.Context, all ...Subject) (Destroyed, error) {
 	all = slices.Compact(slices.Sorted(slices.Values(all)))
 	if len(all) == 0 || all[0] == Nobody {
-		return Destroyed{}, errors.New("store: nobody cannot be erased")
+		return Destroyed{}, errNobody
 	}
 	ctx = Freeing(ctx)
 	db.erasing.Lock()
@@ -52,38 +52,64 @@ func (db *DB) EraseSubjects(ctx context.Context, all ...Subject) (Destroyed, err
 	for i, s := range all {
 		wanted[i] = ledgerEntry{Kind: ledgerSubject, Number: uint64(s)}
 	}
-	entries, err := db.intend(ctx, wanted, func(e *ledgerEntry) bool { return db.keys.alive(e.subject()) })
+	entries, err := db.intend(ctx, wanted, db.isAlive)
 	if err != nil {
 		return Destroyed{}, err
 	}
 	return db.carryOut(ctx, entries)
 }
 
+// IntendErasure writes the intent to erase subjects in the transaction of what
+// belongs to it: from then on the erasure is completed, by EraseSubjects or at the
+// next start.
+func (tx *Tx) IntendErasure(all ...Subject) error {
+	if tx.w == nil {
+		return errReadOnly
+	}
+	wanted := make([]ledgerEntry, len(all))
+	for i, s := range all {
+		if s == Nobody {
+			return errNobody
+		}
+		wanted[i] = ledgerEntry{Kind: ledgerSubject, Number: uint64(s)}
+	}
+	_, err := intendIn(tx, wanted, tx.db.isAlive)
+	return err
+}
+
+var errNobody = errors.New("store: nobody cannot be erased")
+
+func (db *DB) isAlive(e *ledgerEntry) bool { return db.keys.alive(e.subject()) }
+
 // intend writes intents into the ledger, or finds them there. What needs none,
 // and is in no ledger either, is left out.
 func (db *DB) intend(ctx context.Context, wanted []ledgerEntry, needed func(*ledgerEntry) bool) (entries []*ledgerEntry, err error) {
 	err = db.Update(ctx, func(tx *Tx) error {
-		entries = nil
-		known, err := newest(tx, wanted)
-		if err != nil {
-			return err
-		}
-		for i := range wanted {
-			e := known[i]
-			if e == nil || (e.Done != 0 && needed(e)) {
-				if !needed(&wanted[i]) {
-					continue
-				}
-				e = &wanted[i]
-				if err := e.write(tx); err != nil {
-					return err
-				}
-			}
-			entries = append(entries, e)
-		}
-		return nil
+		entries, err = intendIn(tx, wanted, needed)
+		return err
 	})
 	return entries, err
+}
+
+func intendIn(tx *Tx, wanted []ledgerEntry, needed func(*ledgerEntry) bool) (entries []*ledgerEntry, err error) {
+	known, err := newest(tx, wanted)
+	if err != nil {
+		return nil, err
+	}
+	for i := range wanted {
+		e := known[i]
+		if e == nil || (e.Done != 0 && needed(e)) {
+			if !needed(&wanted[i]) {
+				continue
+			}
+			e = &wanted[i]
+			if err := e.write(tx); err != nil {
+				return nil, err
+			}
+		}
+		entries = append(entries, e)
+	}
+	return entries, nil
 }
 
 // newest finds the newest entry for each of those that are wanted.

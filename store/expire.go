@@ -188,7 +188,7 @@ func (db *DB) mayExpire(ctx context.Context, o Expiry) error {
 }
 
 // tomorrow is the first day that nothing can be filed under yet.
-func (db *DB) tomorrow() Day { return DayOf(db.instant(db.now())) + 1 }
+func (db *DB) tomorrow() Day { return DayOf(db.Now()) + 1 }
 
 // dropDays counts what the days below one hold and drops them, one transaction a
 // day.

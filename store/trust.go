@@ -44,6 +44,9 @@ type uptime struct {
 	up   time.Duration
 }
 
+// Now is the instant that a transaction would have.
+func (db *DB) Now() time.Time { return db.instant(time.Time{}) }
+
 // TrustedNow is the instant that destruction may go by, and why it may not, if so.
 func (db *DB) TrustedNow(ctx context.Context) (now time.Time, doubt string, err error) {
 	return db.trusted(ctx)
