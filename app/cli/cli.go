@@ -53,6 +53,10 @@ func commands() []command {
 		{"inbox add whatsapp", "connect a WhatsApp number; prints id and webhook as JSON", inboxHelp, setInboxAdd},
 		{"inbox list", "list what is connected", "", setInboxList},
 		{"compact", "give the free pages of data.db back to the disk", compactHelp, setCompact},
+		{"retention preview", "show what retention would destroy", retentionHelp, setRetentionPreview},
+		{"retention run", "destroy what is older than it is kept", retentionHelp, setRetentionRun},
+		{"retention set", "show or change how long records are kept", retentionHelp, setRetentionSet},
+		{"erase", "erase a contact for good; prints counts and the certificate", eraseHelp, setErase},
 		{"doctor", "check the installation and say what is wrong", doctorHelp, setDoctor},
 		{"version", "print the version", "", setVersion},
 	}

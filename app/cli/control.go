@@ -44,7 +44,7 @@ type response struct {
 }
 
 // longOperations are worth waiting for however long they take.
-var longOperations = map[string]bool{opCompact: true}
+var longOperations = map[string]bool{opCompact: true, opErase: true, opRetentionPreview: true, opRetentionRun: true}
 
 // patience is how long an operation may take.
 func patience(op string) time.Duration {

@@ -22,6 +22,11 @@ const (
 	opInboxList    = "inbox.list"
 	opCheck        = "doctor"
 	opCompact      = "compact"
+	opErase        = "erase"
+
+	opRetention        = "retention"
+	opRetentionPreview = "retention.preview"
+	opRetentionRun     = "retention.run"
 )
 
 type userParams struct {
@@ -65,6 +70,14 @@ func (h *house) operate(ctx context.Context, r request) (json.RawMessage, error)
 		return on(ctx, r.Params, h.addInbox)
 	case opInboxList:
 		return on(ctx, r.Params, h.listInboxes)
+	case opErase:
+		return on(ctx, r.Params, h.erase)
+	case opRetention:
+		return on(ctx, r.Params, h.retention)
+	case opRetentionPreview:
+		return on(ctx, r.Params, h.previewRetention)
+	case opRetentionRun:
+		return on(ctx, r.Params, h.runRetention)
 	case opCheck:
 		return on(ctx, r.Params, h.check)
 	case opCompact:

@@ -167,6 +167,7 @@ func (h *house) runAll(ctx context.Context, srv *server.Server, ctl *control, wo
 	}
 	loop(ctl.run)
 	loop(work.Run)
+	loop(h.keepRetention)
 	if world != nil {
 		loop(world.Run)
 	}
