@@ -40,11 +40,11 @@ type retentionResult struct {
 	Waits   bool           `json:"waits,omitempty"` // for a person to confirm it
 }
 
-// instant is a flag for a point in time.
-type instant struct{ time.Time }
+// timeFlag is a flag for a point in time.
+type timeFlag struct{ time.Time }
 
 // String returns the instant as it is typed.
-func (i *instant) String() string {
+func (i *timeFlag) String() string {
 	if i.IsZero() {
 		return ""
 	}
@@ -52,7 +52,7 @@ func (i *instant) String() string {
 }
 
 // Set reads an instant.
-func (i *instant) Set(s string) (err error) {
+func (i *timeFlag) Set(s string) (err error) {
 	if i.Time, err = time.Parse(time.RFC3339, s); err != nil {
 		return errors.New("a time looks like 2026-01-31T12:00:00Z")
 	}
@@ -61,7 +61,7 @@ func (i *instant) Set(s string) (err error) {
 
 func setRetentionPreview(f *flags) func(context.Context, streams) error {
 	data := f.data()
-	var now instant
+	var now timeFlag
 	f.set.Var(&now, "now", nowHelp)
 	asJSON := f.set.Bool("json", false, "print JSON")
 	return func(ctx context.Context, s streams) error {
@@ -82,7 +82,7 @@ func setRetentionPreview(f *flags) func(context.Context, streams) error {
 
 func setRetentionRun(f *flags) func(context.Context, streams) error {
 	data := f.data()
-	var now instant
+	var now timeFlag
 	f.set.Var(&now, "now", nowHelp)
 	confirm := f.set.Bool("confirm", false, "you looked at the preview and at the date")
 	asJSON := f.set.Bool("json", false, "print JSON")
