@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"kith/app"
+	"kith/app/backup"
 	"kith/store"
 )
 
@@ -53,6 +54,17 @@ func commands() []command {
 		{"inbox add whatsapp", "connect a WhatsApp number; prints id and webhook as JSON", inboxHelp, setInboxAdd},
 		{"inbox list", "list what is connected", "", setInboxList},
 		{"compact", "give the free pages of data.db back to the disk", compactHelp, setCompact},
+		{"unseal", "give the passphrase to a kith that waits for it", unsealHelp, setUnseal},
+		{"keys list", "show who opens the store, and how its keys are kept", keysListHelp, setKeysList},
+		{"keys recovery", "make the recovery key; shows its secret, once", recoveryHelp, setKeysRecovery},
+		{"keys add-recipient", "let another key open the store", keysAddHelp, setKeysAdd},
+		{"keys remove-recipient", "take that right from a key", keysRemoveHelp, setKeysRemove},
+		{"keys rotate", "change keys, while the server runs", keysRotateHelp, setKeysRotate},
+		{"keys passphrase", "protect the identity with a passphrase, or take it away", passphraseHelp, setKeysPassphrase},
+		{"backup", "copy everything but the keys to another place, while kith runs", backupHelp, setBackup},
+		{"backup status", "list the places of backups, and what became of them", "", setBackupStatus},
+		{"backup forget", "take a place of backups off the list", backupForgetHelp, setBackupForget},
+		{"restore", "make a data directory from a backup", restoreHelp, setRestore},
 		{"retention preview", "show what retention would destroy", retentionHelp, setRetentionPreview},
 		{"retention run", "destroy what is older than it is kept", retentionHelp, setRetentionRun},
 		{"retention set", "show or change how long records are kept", retentionHelp, setRetentionSet},
@@ -151,9 +163,9 @@ func help(words []string, w io.Writer) error {
 func printHelp(w io.Writer) {
 	fmt.Fprint(w, "kith: customer messaging on your own server.\n\nUsage: kith <command> [flags]\n\nCommands:\n")
 	for _, c := range commands() {
-		fmt.Fprintf(w, "  %-20s %s\n", c.name, c.does)
+		fmt.Fprintf(w, "  %-22s %s\n", c.name, c.does)
 	}
-	fmt.Fprint(w, "  help [command]       tell more about a command\n\n"+
+	fmt.Fprint(w, "  help [command]         tell more about a command\n\n"+
 		"Every flag may come from the environment as KITH_<FLAG>, such as KITH_DATA for --data.\n"+
 		"Exit codes: 0 done, 1 failed and nothing lost, 2 wrong use, 3 already running, 4 disk or permissions,\n"+
 		"5 store damaged or a commit's outcome unknown, 6 sealed or wrong key, 7 data of a newer version.\n")
@@ -211,11 +223,14 @@ var codes = []struct {
 	{store.ErrDamaged, exitDamaged},
 	{store.ErrUnknown, exitDamaged},
 	{store.ErrWrongKey, exitKey},
+	{store.ErrSealed, exitKey},
 	{store.ErrNewer, exitNewer},
 	{store.ErrPermission, exitPermission},
 	{store.ErrFull, exitPermission},
 	{store.ErrUnavailable, exitPermission},
 	{app.ErrInvalid, exitUsage},
+	{backup.ErrInvalid, exitUsage},
+	{store.ErrNoRecipient, exitUsage},
 	{os.ErrPermission, exitPermission},
 	{syscall.ENOTDIR, exitPermission},
 }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -44,7 +45,7 @@ type response struct {
 }
 
 // longOperations are worth waiting for however long they take.
-var longOperations = map[string]bool{opCompact: true, opErase: true, opRetentionPreview: true, opRetentionRun: true}
+var longOperations = map[string]bool{opCompact: true, opErase: true, opRetentionPreview: true, opRetentionRun: true, opBackupStream: true}
 
 // patience is how long an operation may take.
 func patience(op string) time.Duration {
@@ -114,18 +115,30 @@ func converse(ctx context.Context, conn net.Conn, r request) (json.RawMessage, e
 
 // control answers commands in a running server.
 type control struct {
-	house *house
-	l     net.Listener
-	conns sync.WaitGroup
+	house   *house // nil while the store is sealed
+	dir     string
+	operate func(context.Context, request) (json.RawMessage, error)
+	log     *slog.Logger
+	l       net.Listener
+	conns   sync.WaitGroup
 }
 
 // listenControl takes the socket. A socket that is left over is removed: whoever holds the store is the only server.
 func listenControl(ctx context.Context, h *house) (*control, error) {
-	path := filepath.Join(h.db.Dir(), socketName)
+	c, err := listenOn(ctx, h.db.Dir(), h.log, h.operate)
+	if err != nil {
+		return nil, err
+	}
+	c.house = h
+	return c, nil
+}
+
+func listenOn(ctx context.Context, dir string, log *slog.Logger, operate func(context.Context, request) (json.RawMessage, error)) (*control, error) {
+	path := filepath.Join(dir, socketName)
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("%w: removing %s: %w", store.ErrPermission, path, err)
 	}
-	short, done, err := shortPath(h.db.Dir())
+	short, done, err := shortPath(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -138,13 +151,13 @@ func listenControl(ctx context.Context, h *house) (*control, error) {
 	if err := os.Chmod(path, 0o600); err != nil {
 		return nil, errors.Join(fmt.Errorf("%w: %w", store.ErrPermission, err), l.Close())
 	}
-	return &control{house: h, l: l}, nil
+	return &control{dir: dir, operate: operate, log: log, l: l}, nil
 }
 
 // run answers until ctx ends, then lets what is under way finish and removes the socket.
 func (c *control) run(ctx context.Context) error {
-	defer func() { _ = os.Remove(filepath.Join(c.house.db.Dir(), socketName)) }() // mostly the listener did
-	defer context.AfterFunc(ctx, func() { _ = c.l.Close() })()                    // a listener that is closed already is fine
+	defer func() { _ = os.Remove(filepath.Join(c.dir, socketName)) }() // mostly the listener did
+	defer context.AfterFunc(ctx, func() { _ = c.l.Close() })()         // a listener that is closed already is fine
 	defer c.conns.Wait()
 	for {
 		conn, err := c.l.Accept()
@@ -154,12 +167,15 @@ func (c *control) run(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("accepting a command: %w", err)
 		}
-		c.conns.Go(func() { c.answer(context.WithoutCancel(ctx), conn) })
+		c.conns.Go(func() { c.answer(ctx, conn) })
 	}
 }
 
-func (c *control) answer(ctx context.Context, conn net.Conn) {
+// answer runs what a connection asks for. An operation that has begun is finished, but a backup, which takes as long as
+// who reads it, ends with the server.
+func (c *control) answer(running context.Context, conn net.Conn) {
 	defer conn.Close() //nolint:errcheck // the answer was written
+	ctx := context.WithoutCancel(running)
 	if err := conn.SetDeadline(time.Now().Add(controlTimeout)); err != nil {
 		return
 	}
@@ -179,11 +195,14 @@ func (c *control) answer(ctx context.Context, conn net.Conn) {
 		}
 	}
 	var a response
-	if a.Result, err = c.house.operate(ctx, r); err != nil {
+	if r.Op == opBackupStream && c.house != nil {
+		defer context.AfterFunc(running, func() { _ = conn.Close() })() // it may wait for its reader
+		a = c.house.streamBackup(running, conn, r.Params)
+	} else if a.Result, err = c.operate(ctx, r); err != nil {
 		a = response{Error: err.Error(), Code: codeOf(err)}
 	}
 	if err := json.NewEncoder(conn).Encode(a); err != nil {
-		c.house.log.WarnContext(ctx, "a command went away before its answer", "op", r.Op, "error", err)
+		c.log.WarnContext(ctx, "a command went away before its answer", "op", r.Op, "error", err)
 	}
 }
 

@@ -19,6 +19,8 @@ type flags struct {
 	set      *flag.FlagSet
 	name     string
 	required []string
+	takes    string  // what the one word beside the flags is, "" when there is none
+	given    *string // that word
 }
 
 func newFlags(name string) *flags {
@@ -39,6 +41,31 @@ func (f *flags) must(name, text string) *string {
 	return f.set.String(name, "", text)
 }
 
+// word declares the one word that the command takes beside its flags, before or behind them.
+func (f *flags) word(what string) *string {
+	f.takes, f.given = what, new(string)
+	return f.given
+}
+
+// readWord takes the word from the beginning or the end of args.
+func (f *flags) readWord(args []string) error {
+	if f.given == nil {
+		return f.set.Parse(args)
+	}
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		*f.given, args = args[0], args[1:]
+		return f.set.Parse(args)
+	}
+	if err := f.set.Parse(args); err != nil {
+		return err
+	}
+	if f.set.NArg() == 0 {
+		return nil
+	}
+	*f.given = f.set.Arg(0)
+	return f.set.Parse(f.set.Args()[1:])
+}
+
 // read takes the environment, then args.
 func (f *flags) read(args []string) error {
 	var wrong error
@@ -53,7 +80,7 @@ func (f *flags) read(args []string) error {
 	if wrong != nil {
 		return wrong
 	}
-	if err := f.set.Parse(args); err != nil {
+	if err := f.readWord(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return err
 		}
@@ -64,6 +91,9 @@ func (f *flags) read(args []string) error {
 	}
 	if data := f.set.Lookup("data"); data != nil && data.Value.String() == "" {
 		return usage("--data is empty; name the data directory")
+	}
+	if f.given != nil && *f.given == "" {
+		return usage("%s is missing. See: kith help %s", f.takes, f.name)
 	}
 	for _, name := range f.required {
 		if f.set.Lookup(name).Value.String() == "" {

@@ -12,6 +12,7 @@ import (
 
 	"kith/app"
 	"kith/app/auth"
+	"kith/app/backup"
 	"kith/app/channel"
 	"kith/app/channel/all"
 	"kith/app/channel/whatsapp"
@@ -27,7 +28,10 @@ type house struct {
 	auth   *auth.Auth
 	set    channel.Set
 	egress *egress.Egress
-	log    *slog.Logger
+	// backups keeps the copies of the keys in step with the keyring.
+	backups *backup.Service
+	opened  uint64 // the generation of the keyring when the house was opened
+	log     *slog.Logger
 	// about says what doctor asks of a running server; nil when none runs.
 	about *running
 }
@@ -38,9 +42,18 @@ type running struct {
 	tls server.TLS
 }
 
-// open opens the store in dir and what lives on it.
+// open opens the store in dir and what lives on it, with the passphrase that was handed over without asking.
 func open(dir string, log *slog.Logger) (*house, error) {
-	db, err := store.Open(dir, store.Options{Log: log})
+	secret, err := givenPassphrase("")
+	if err != nil {
+		return nil, err
+	}
+	return openWith(dir, secret, log)
+}
+
+// openWith opens the store in dir with a passphrase.
+func openWith(dir, secret string, log *slog.Logger) (*house, error) {
+	db, err := store.Open(dir, store.Options{Log: log, Passphrase: secret})
 	if err != nil {
 		return nil, err
 	}
@@ -51,13 +64,20 @@ func open(dir string, log *slog.Logger) (*house, error) {
 		rules[kind] = app.Rules{Window: l.Window, TextLength: l.TextLength, CaptionLimit: l.CaptionLimit, File: l.File}
 	}
 	desk := app.NewDesk(db, app.Options{Rules: rules, Log: log})
-	return &house{
+	h := &house{
 		db: db, desk: desk, auth: auth.New(db, desk, auth.Options{Log: log}), set: set,
-		egress: egress.New(egress.Options{Log: log}), log: log,
-	}, nil
+		egress: egress.New(egress.Options{Log: log}), opened: db.Generation(), log: log,
+	}
+	h.backups = backup.New(db, desk, backup.Options{Client: h.storage, Log: log})
+	return h, nil
 }
 
 func (h *house) close() error {
+	if h.db.Generation() != h.opened {
+		if err := h.backups.Settle(context.Background()); err != nil {
+			h.log.Warn("a copy of the keys could not be brought to date; it is tried again at the next start", "error", err)
+		}
+	}
 	h.egress.Close()
 	if err := h.db.Close(); err != nil {
 		return fmt.Errorf("closing the store: %w", err)
@@ -89,7 +109,14 @@ func (h *house) client(in *app.Inbox) channel.Doer {
 
 // within runs fn on the open installation in dir.
 func within(ctx context.Context, dir string, fn func(ctx context.Context, h *house) error) (err error) {
-	h, err := open(dir, slog.New(slog.DiscardHandler)) //nolint:contextcheck // a store is opened whole or not at all
+	log := slog.New(slog.DiscardHandler)
+	h, err := open(dir, log) //nolint:contextcheck // a store is opened whole or not at all
+	if errors.Is(err, store.ErrSealed) && isTerminal(os.Stdin) {
+		var secret string
+		if secret, err = askPassphrase(streams{in: os.Stdin, err: os.Stderr}, "Passphrase: "); err == nil {
+			h, err = openWith(dir, secret, log) //nolint:contextcheck // as above
+		}
+	}
 	if err != nil {
 		return err
 	}

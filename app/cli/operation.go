@@ -21,6 +21,11 @@ const (
 	opInboxAdd     = "inbox.add"
 	opInboxList    = "inbox.list"
 	opCheck        = "doctor"
+	opKeysList     = "keys.list"
+	opKeysAdd      = "keys.add"
+	opKeysRemove   = "keys.remove"
+	opKeysRotate   = "keys.rotate"
+	opUnseal       = "unseal"
 	opCompact      = "compact"
 	opErase        = "erase"
 
@@ -70,6 +75,16 @@ func (h *house) operate(ctx context.Context, r request) (json.RawMessage, error)
 		return on(ctx, r.Params, h.addInbox)
 	case opInboxList:
 		return on(ctx, r.Params, h.listInboxes)
+	case opKeysList:
+		return on(ctx, r.Params, h.listKeys)
+	case opKeysAdd:
+		return on(ctx, r.Params, h.addRecipient)
+	case opKeysRemove:
+		return on(ctx, r.Params, h.removeRecipient)
+	case opKeysRotate:
+		return on(ctx, r.Params, h.rotateKeys)
+	case opUnseal:
+		return on(ctx, r.Params, h.unseal)
 	case opErase:
 		return on(ctx, r.Params, h.erase)
 	case opRetention:
@@ -82,6 +97,9 @@ func (h *house) operate(ctx context.Context, r request) (json.RawMessage, error)
 		return on(ctx, r.Params, h.check)
 	case opCompact:
 		return on(ctx, r.Params, h.compact)
+	}
+	if answer, known, err := h.operateBackup(ctx, r); known {
+		return answer, err
 	}
 	return nil, fmt.Errorf("the running server does not know the operation %q; is it another version of kith?", r.Op)
 }

@@ -36,6 +36,7 @@ type serveOptions struct {
 	tls                 server.TLS
 	simulator           bool
 	chaos               string
+	passphrase          string
 }
 
 func setServe(f *flags) func(context.Context, streams) error {
@@ -52,8 +53,12 @@ func setServe(f *flags) func(context.Context, streams) error {
 	f.set.BoolVar(&o.simulator, "simulator", false, "add a WhatsApp to try kith with; nothing leaves this machine")
 	f.set.StringVar(&o.chaos, "simulator-chaos", "lively", "`MOOD` of the simulator's network: calm or lively")
 	f.set.StringVar(&o.level, "log", "info", "`LEVEL` of the log: debug, info, warn or error")
-	return func(ctx context.Context, s streams) error {
+	file := f.passphrase()
+	return func(ctx context.Context, s streams) (err error) {
 		o.data, o.tls.Mode = *data, server.TLSMode(*mode)
+		if o.passphrase, err = givenPassphrase(*file); err != nil {
+			return err
+		}
 		return serve(ctx, o, s)
 	}
 }
@@ -99,7 +104,12 @@ func serve(ctx context.Context, o serveOptions, s streams) (err error) {
 	if o.simulator && o.tls.Mode == server.TLSOff && !ports.Loopback() {
 		return usage("--simulator lets everybody who reaches %s write as a customer; listen on 127.0.0.1 or turn TLS on", o.listen)
 	}
-	h, err := open(o.data, log) //nolint:contextcheck // a store is opened whole or not at all
+	h, err := openWith(o.data, o.passphrase, log) //nolint:contextcheck // a store is opened whole or not at all
+	if errors.Is(err, store.ErrSealed) {
+		if h, err = openSealed(ctx, o, ports, log); errors.Is(err, errStopped) {
+			return nil
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -168,6 +178,7 @@ func (h *house) runAll(ctx context.Context, srv *server.Server, ctl *control, wo
 	loop(ctl.run)
 	loop(work.Run)
 	loop(h.keepRetention)
+	loop(h.backups.Run)
 	if world != nil {
 		loop(world.Run)
 	}
