@@ -59,7 +59,9 @@ func (d *Desk) CertifiedErasure(ctx context.Context, actor Actor, id ContactID, 
 	if did.Removed == nil {
 		did.Removed = map[string]int{}
 	}
-	did.Removed["conversations"] += talks
+	if talks > 0 {
+		did.Removed["conversations"] += talks
+	}
 	proof, path, err := d.db.Certify(ctx, did, request)
 	if err != nil {
 		return nil, err

@@ -181,7 +181,10 @@ func whatIsDue(e *app.Expiring) string {
 	if e.Days == 0 && len(e.Records) == 0 {
 		return "no records"
 	}
-	text := countsText(e.Records, e.Attachments) + fmt.Sprintf(" of %d days", e.Days)
+	text := countsText(e.Records, e.Attachments)
+	if e.Days > 0 {
+		text += fmt.Sprintf(" of %d days", e.Days)
+	}
 	if e.People > 0 {
 		text += fmt.Sprintf(" about %d people", e.People)
 	}
