@@ -329,3 +329,7 @@ func (a *readArchive) checkSeal(ks keySource) error {
 	}
 	return nil
 }
+
+// IsProtected tells whether the contents of an identity file open only with a
+// passphrase.
+func IsProtected(text []byte) bool { return isProtected(text) }

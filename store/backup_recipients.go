@@ -67,3 +67,21 @@ func parseBackupRecipients(texts []string) (to []age.Recipient, classic bool, er
 	}
 	return to, kinds[1] > 0, nil
 }
+
+// Secret is the witness as an age identity, to hand it to another process.
+func (w *Witness) Secret() string {
+	s, ok := w.id.(fmt.Stringer)
+	if !ok {
+		return ""
+	}
+	return s.String()
+}
+
+// NewWitness reads what Secret wrote.
+func NewWitness(secret string) (*Witness, error) {
+	ids, err := parseIdentities([][]byte{[]byte(secret)}, "")
+	if err != nil {
+		return nil, err
+	}
+	return &Witness{ids[0]}, nil
+}

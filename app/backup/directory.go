@@ -166,7 +166,7 @@ type paced struct {
 	at, synced int64
 }
 
-const pace = 16 << 20
+const pace = 2 << 20
 
 // Write implements io.Writer.
 func (p *paced) Write(b []byte) (int, error) {

@@ -24,3 +24,9 @@ func free(dir string) int64 {
 
 // isBroken tells whether nobody reads what is written.
 func isBroken(err error) bool { return errors.Is(err, syscall.EPIPE) }
+
+// Room tells whether a backup of a size can be unpacked in dir beside what is there.
+func Room(dir string, size int64) bool {
+	left := free(dir)
+	return left < 0 || left >= size+room
+}

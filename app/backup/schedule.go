@@ -122,8 +122,7 @@ func (s *Service) verify(ctx context.Context, t Target, r *Result, out Outcome) 
 		return out, err
 	}
 	defer func() { _ = f.Close() }() // it was only read
-	left := free(s.db.Dir())
-	out.Streamed = left >= 0 && left < r.Size+room
+	out.Streamed = !Room(s.db.Dir(), r.Size)
 	back, err := s.db.Trial(ctx, f, store.CheckOptions{Witness: r.Witness}, out.Streamed)
 	if err != nil {
 		return out, err
