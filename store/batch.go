@@ -43,6 +43,7 @@ func (tx *Tx) begin(b *bolt.Tx, number uint64) {
 	tx.b, tx.snap = b, number
 	tx.w.touched = false
 	tx.w.rec.begin(len(tx.db.taps) > 0)
+	tx.w.rec.know(b.Bucket(metaBin.name), metaBin.name, nil)
 	tx.w.after, tx.w.fire = tx.w.after[:0], tx.w.fire[:0]
 }
 

@@ -54,9 +54,11 @@ func (r BlobRef) key(tx *Tx) []byte {
 	return tx.key
 }
 
-func (db *DB) blobPath(id [16]byte) string {
+func (db *DB) blobPath(id [16]byte) string { return blobPathIn(db.dir, id) }
+
+func blobPathIn(dir string, id [16]byte) string {
 	name := hex.EncodeToString(id[:])
-	return filepath.Join(db.dir, blobDir, name[:2], name)
+	return filepath.Join(dir, blobDir, name[:2], name)
 }
 
 // blobWhere is the place that the file of a blob is sealed for.

@@ -134,7 +134,7 @@ func (db *DB) Close() error {
 
 	var err error
 	if db.Err() == nil {
-		err = db.saveFreelist()
+		err = errors.Join(db.oplog.end(), db.saveFreelist())
 	}
 	if db.stuck.Load() {
 		return errors.Join(err, db.Err(), db.lock.Close()) // bbolt would wait for itself

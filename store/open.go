@@ -84,6 +84,9 @@ func (db *DB) open(o *Options) (err error) {
 			err = fmt.Errorf("%w: %s cannot be read; restore it from a backup", ErrDamaged, db.path(dataFile))
 		}
 	}()
+	if err := db.refuseStandby(); err != nil {
+		return err
+	}
 	fresh, err := db.isFresh()
 	if err != nil {
 		return err
@@ -105,10 +108,16 @@ func (db *DB) open(o *Options) (err error) {
 	if err := db.openData(o.MaxSize); err != nil {
 		return err
 	}
+	if err := db.readEpoch(); err != nil {
+		return err
+	}
 	if err := db.nameInstance(); err != nil {
 		return err
 	}
-	return db.load()
+	if err := db.load(); err != nil {
+		return err
+	}
+	return db.loadReplicas()
 }
 
 // isFresh tells whether dir holds no store yet; one whose making was cut short
@@ -247,6 +256,7 @@ func (db *DB) start() {
 	db.loops.Go(func() { db.rotateLoop(ctx) })
 	db.loops.Go(func() { db.tidy(ctx) })
 	db.loops.Go(func() { db.watchSpace(ctx) })
+	db.loops.Go(func() { db.oplog.run(ctx) })
 }
 
 // preread pulls the file through the page cache in order. After a crash bbolt

@@ -12,6 +12,9 @@ import (
 type upkeep struct {
 	maxSize    int64
 	reserve    reserve
+	epoch      uint64
+	oplog      *oplog
+	standbys   standbys
 	compacting sync.Mutex // held while data.db is written anew
 	tidySoon   chan struct{}
 	loops      sync.WaitGroup  // what runs as long as the store is open
