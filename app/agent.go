@@ -10,7 +10,8 @@ import (
 	"kith/store"
 )
 
-// Agent is a person who works here. How the person proves who they are is app/auth's business.
+// Agent is a person who works here. How the person proves who they are is app/auth's business. Only the name and the
+// address are asked for.
 type Agent struct {
 	ID        AgentID `cbor:"-"`
 	Email     string  `cbor:"1,keyasint"`
@@ -18,6 +19,21 @@ type Agent struct {
 	Role      Role    `cbor:"3,keyasint"`
 	CreatedAt Instant `cbor:"4,keyasint"`
 	Disabled  bool    `cbor:"5,keyasint,omitempty"`
+	UpdatedAt Instant `cbor:"6,keyasint,omitempty"`
+	Profile   Profile `cbor:"7,keyasint,omitempty"`
+	Away      bool    `cbor:"8,keyasint,omitempty"` // said so; being signed in is another matter
+	// LeaveAt is when the person asked that their account be deleted; 0 = never.
+	LeaveAt Instant `cbor:"9,keyasint,omitempty"`
+}
+
+// Profile is what people may tell about themselves; everything may be empty.
+type Profile struct {
+	Phone      string `cbor:"1,keyasint,omitempty" json:"phone"`
+	Company    string `cbor:"2,keyasint,omitempty" json:"company"`
+	Title      string `cbor:"3,keyasint,omitempty" json:"job_title"`
+	Department string `cbor:"4,keyasint,omitempty" json:"department"`
+	Language   string `cbor:"5,keyasint,omitempty" json:"language"`  // tag of a catalogue, "" = as the browser says
+	TimeZone   string `cbor:"6,keyasint,omitempty" json:"time_zone"` // IANA name, "" = the installation's
 }
 
 // NewAgent is what is needed to add an agent.
@@ -77,12 +93,12 @@ func (d *Desk) addAgent(ctx context.Context, actor Actor, n NewAgent, allow func
 	if err != nil {
 		return nil, err
 	}
-	name := strings.TrimSpace(n.Name)
-	if name == "" {
-		return nil, invalid("name", "problem.name_empty", "Enter the person's name.")
+	name, err := personName(n.Name)
+	if err != nil {
+		return nil, err
 	}
-	if n.Role < Owner || n.Role > AgentRole {
-		return nil, invalid("role", "problem.role", "Choose owner, admin, manager or agent as the role.")
+	if err := mayGrant(actor, n.Role); err != nil {
+		return nil, err
 	}
 	var a *Agent
 	err = d.act(ctx, actor, MayAgents, AuditAgentAdded, func(tx *store.Tx, e *AuditEvent) error {
@@ -91,17 +107,11 @@ func (d *Desk) addAgent(ctx context.Context, actor Actor, n NewAgent, allow func
 				return err
 			}
 		}
-		_, taken, err := agentEmails.Get(tx, "email", email)
-		if err != nil {
+		if err := addressFree(tx, email); err != nil {
 			return err
 		}
-		if taken {
-			return &Problem{
-				Kind: ErrConflict, Field: "email", Key: "problem.email_taken",
-				Text: "Somebody with this e-mail address is already here. Use another address.",
-			}
-		}
-		a = &Agent{ID: tx.NextSubject(), Email: email, Name: name, Role: n.Role, CreatedAt: InstantOf(tx.Now())}
+		now := InstantOf(tx.Now())
+		a = &Agent{ID: tx.NextSubject(), Email: email, Name: name, Role: n.Role, CreatedAt: now, UpdatedAt: now}
 		e.Subject = a.ID
 		if err := agents.Put(tx, 0, a); err != nil {
 			return err
@@ -118,6 +128,43 @@ func (d *Desk) addAgent(ctx context.Context, actor Actor, n NewAgent, allow func
 		return nil, err
 	}
 	return a, nil
+}
+
+// addressFree returns an error when somebody has the e-mail address.
+func addressFree(tx *store.Tx, email string) error {
+	_, taken, err := agentEmails.Get(tx, "email", email)
+	if err == nil && taken {
+		err = &Problem{
+			Kind: ErrConflict, Field: "email", Key: "problem.email_taken",
+			Text: "Somebody with this e-mail address is already here. Use another address.",
+		}
+	}
+	return err
+}
+
+// personName returns the name without spaces around it, or an ErrInvalid.
+func personName(s string) (string, error) {
+	s = strings.TrimSpace(s)
+	switch {
+	case s == "":
+		return "", invalid("name", "problem.name_empty", "Enter the person's name.")
+	case len(s) > 500:
+		return "", invalid("name", "problem.name_long", "A name may have at most 500 bytes.")
+	}
+	return s, nil
+}
+
+// mayGrant returns nil when the actor may give or take the role: owners are made and changed by owners only.
+func mayGrant(a Actor, r Role) error {
+	switch {
+	case r.String() == "":
+		return invalid("role", "problem.role", "Choose owner, admin, manager or agent as the role.")
+	case r == Owner && a.Role != Owner:
+		return &Problem{
+			Kind: ErrForbidden, Field: "role", Key: "problem.owner_only", Text: "Only an owner may make or change an owner. Ask one.",
+		}
+	}
+	return nil
 }
 
 // Agents returns everybody who works here, in the order they came.

@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"kith/app"
@@ -23,6 +24,10 @@ import (
 
 // ErrUnauthenticated says that a token or key is missing, unknown, expired or taken back.
 var ErrUnauthenticated = errors.New("not signed in")
+
+// ErrHalfway says that the password was right and a second factor is still to be proved or set up. Whoever asks only
+// whether somebody is signed in takes it for ErrUnauthenticated.
+var ErrHalfway = fmt.Errorf("%w: a second factor is missing", ErrUnauthenticated)
 
 // ErrSlow says that there were too many attempts; a *SlowDown tells how long to wait.
 var ErrSlow = errors.New("too many attempts")
@@ -54,8 +59,12 @@ type Auth struct {
 	hash  hasher
 	known cache
 
-	mu    sync.Mutex
-	claim [32]byte // hash of this start's claim token; zero = none
+	insist atomic.Bool // see Insist
+
+	mu         sync.Mutex
+	claim      [32]byte // hash of this start's claim token; zero = none
+	claimUntil time.Time
+	revoked    chan struct{} // closed when a session ended before its time
 }
 
 // New returns the doorkeeper of desk, whose store is db.
@@ -66,7 +75,28 @@ func New(db *store.DB, desk *app.Desk, o Options) *Auth {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Auth{db: db, desk: desk, now: o.Now, log: o.Log, hash: newHasher()}
+	return &Auth{db: db, desk: desk, now: o.Now, log: o.Log, hash: newHasher(), revoked: make(chan struct{})}
+}
+
+// Insist makes owners and admins set up a second factor before anything else, unless the policy says otherwise. Without
+// it, as when only this machine reaches kith, they are reminded.
+func (a *Auth) Insist() { a.insist.Store(true) }
+
+// Revoked returns a channel that is closed when sessions end before their time: whoever streams to a browser then asks
+// Still again.
+func (a *Auth) Revoked() <-chan struct{} {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.revoked
+}
+
+// forget drops what is remembered of a person's sessions and wakes the streams.
+func (a *Auth) forget(id app.AgentID) {
+	a.known.forget(id)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	close(a.revoked)
+	a.revoked = make(chan struct{})
 }
 
 // secret returns 256 random bits as text.
@@ -77,8 +107,8 @@ func secret() string {
 }
 
 // parted reads "a.b.secret" with numbers in base 36.
-func parted(token, separator string) (a, b uint64, ok bool) {
-	parts := strings.SplitN(token, separator, 3)
+func parted(token string) (a, b uint64, ok bool) {
+	parts := strings.SplitN(token, ".", 3)
 	if len(parts) != 3 || len(parts[2]) != 43 {
 		return 0, 0, false
 	}

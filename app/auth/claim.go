@@ -5,13 +5,17 @@ package auth
 import (
 	"context"
 	"crypto/subtle"
+	"time"
 
 	"kith/app"
 	"kith/store"
 )
 
-// NewClaim makes the token of this start's claim link while nobody owns the installation; it returns "" once somebody
-// does. Only its hash is kept, in memory: each start makes a new one, and the older ones are worth nothing.
+// ClaimLasts is how long a claim link is worth something. Another start, or kith user claim, makes a new one.
+const ClaimLasts = 15 * time.Minute
+
+// NewClaim makes the token of a claim link while nobody owns the installation; it returns "" once somebody does. Only its
+// hash is kept, in memory: each call makes a new one, and the older ones are worth nothing.
 func (a *Auth) NewClaim(ctx context.Context) (string, error) {
 	owned, err := a.desk.HasOwner(ctx)
 	if err != nil || owned {
@@ -20,7 +24,7 @@ func (a *Auth) NewClaim(ctx context.Context) (string, error) {
 	token := secret()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.claim = sum(token)
+	a.claim, a.claimUntil = sum(token), a.now().Add(ClaimLasts)
 	return token, nil
 }
 
@@ -28,6 +32,9 @@ func (a *Auth) NewClaim(ctx context.Context) (string, error) {
 func (a *Auth) CheckClaim(ctx context.Context, token string) error {
 	a.mu.Lock()
 	want := a.claim
+	if !a.now().Before(a.claimUntil) {
+		want = [32]byte{}
+	}
 	a.mu.Unlock()
 	got := sum(token)
 	owned, err := a.desk.HasOwner(ctx)
@@ -37,7 +44,7 @@ func (a *Auth) CheckClaim(ctx context.Context, token string) error {
 	if owned || want == [32]byte{} || subtle.ConstantTimeCompare(want[:], got[:]) != 1 {
 		return &app.Problem{
 			Kind: app.ErrNotFound, Key: "problem.claim_used",
-			Text: "This claim link is not valid any more. Restart kith for a new one, or sign in if somebody has claimed it.",
+			Text: "This claim link is not valid any more: it lasts 15 minutes. Run kith user claim for a new one, or sign in if somebody has claimed it.",
 		}
 	}
 	return nil
@@ -46,6 +53,7 @@ func (a *Auth) CheckClaim(ctx context.Context, token string) error {
 // NewOwner is who claims an installation.
 type NewOwner struct {
 	Name, Email, Password string
+	Visitor               Visitor
 }
 
 // Claim makes the first owner and signs them in. However many hold the link, one of them wins.
@@ -71,5 +79,5 @@ func (a *Auth) Claim(ctx context.Context, token string, n NewOwner) (session str
 	a.mu.Lock()
 	a.claim = [32]byte{}
 	a.mu.Unlock()
-	return a.begin(ctx, p)
+	return a.enter(ctx, p, n.Visitor)
 }

@@ -76,13 +76,33 @@ func (l *limiter) begin(now time.Time, account, from string) (attempt, error) {
 	return a, nil
 }
 
+// knows reports whether the failures of an account are in memory.
+func (l *limiter) knows(account string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.tries["a|"+account] != nil
+}
+
+// recall puts the failures of an account that were written down into memory, unless others came first.
+func (l *limiter) recall(account string, n int, last time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if n == 0 || l.tries["a|"+account] != nil {
+		return
+	}
+	if l.tries == nil {
+		l.tries = map[string]*tries{}
+	}
+	l.tries["a|"+account] = &tries{n: n, last: last}
+}
+
 // succeed forgets the failures of the account from this place, and takes the attempt back everywhere else.
 func (l *limiter) succeed(a attempt) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.tries, a.pair)
 	for _, name := range []string{a.place, a.account} {
-		if t := l.tries[name]; t != nil {
+		if t := l.tries[name]; t != nil && t.n > 0 {
 			t.n--
 		}
 	}

@@ -3,11 +3,9 @@
 package auth
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
-	_ "embed"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -54,9 +52,6 @@ type password struct {
 
 var passwords = store.NewTable[password]("passwords", func(p *password) store.Subject { return p.Agent })
 
-//go:embed common.txt
-var commonList []byte
-
 // checkPassword asks for length, not for kinds of characters, and refuses what everybody tries first.
 func checkPassword(pw string, about ...string) error {
 	switch {
@@ -77,48 +72,19 @@ func checkPassword(pw string, about ...string) error {
 	return nil
 }
 
-// common reports whether pw, without case, digits at its ends and what is between words, is on the list, one of the
-// words about its owner, or made of few different characters.
-func common(pw string, about []string) bool {
-	low := strings.ToLower(pw)
-	if fewCharacters(low) || strings.Contains("01234567890123456789 abcdefghijklmnopqrstuvwxyz qwertyuiopasdfghjklzxcvbnm", low) {
-		return true
-	}
-	bare := strings.Trim(strings.NewReplacer(" ", "", "-", "", "_", "", ".", "").Replace(low), "0123456789!?@#$%&*")
-	for _, word := range about {
-		word = strings.ToLower(strings.TrimSpace(word))
-		local, _, _ := strings.Cut(word, "@")
-		if word != "" && (low == word || bare == strings.ReplaceAll(word, " ", "") || bare == local) {
-			return true
-		}
-	}
-	for line := range bytes.Lines(commonList) {
-		if w := string(bytes.TrimSpace(line)); w != "" && (w == low || w == bare || w+w == bare) {
-			return true
-		}
-	}
-	return false
-}
-
-func fewCharacters(s string) bool {
-	seen := map[rune]bool{}
-	for _, r := range s {
-		seen[r] = true
-	}
-	return len(seen) < 4
-}
-
 // hasher makes and compares hashes, few at a time.
 type hasher struct {
 	slots   chan struct{}
 	waiting *atomic.Int32
-	dummy   string // compared with when nobody has the address, so that it takes as long
+	made    *atomic.Int64 // how many it made, so that a test can tell that all answers cost the same
+	memory  uint32        // the cost: KiB
+	dummy   string        // compared with when nobody has the address, so that it takes as long
 }
 
 func newHasher() hasher {
 	return hasher{
-		slots: make(chan struct{}, hashers), waiting: new(atomic.Int32),
-		dummy: phcOf(make([]byte, saltLen), make([]byte, keyLen)),
+		slots: make(chan struct{}, hashers), waiting: new(atomic.Int32), made: new(atomic.Int64), memory: memory,
+		dummy: phcOf(memory, make([]byte, saltLen), make([]byte, keyLen)),
 	}
 }
 
@@ -130,6 +96,7 @@ func (h hasher) turn(ctx context.Context) (done func(), err error) {
 	}
 	select {
 	case h.slots <- struct{}{}:
+		h.made.Add(1)
 		return func() {
 			<-h.slots
 			if h.waiting.Add(-1) == 0 {
@@ -151,7 +118,7 @@ func (h hasher) make(ctx context.Context, pw string) (string, error) {
 	defer done()
 	salt := make([]byte, saltLen)
 	_, _ = rand.Read(salt) // never fails, by its documentation
-	return phcOf(salt, argon2.IDKey([]byte(pw), salt, passes, memory, threads, keyLen)), nil
+	return phcOf(h.memory, salt, argon2.IDKey([]byte(pw), salt, passes, h.memory, threads, keyLen)), nil
 }
 
 // check compares a password with a hash; "" stands for nobody's and takes as long.
@@ -174,7 +141,7 @@ func (h hasher) check(ctx context.Context, phc, pw string) (right, outdated bool
 	}
 	got := argon2.IDKey([]byte(pw), p.salt, p.time, p.memory, p.threads, uint32(len(p.key))) //nolint:gosec // parsed as short
 	right = subtle.ConstantTimeCompare(got, p.key) == 1 && !nobody
-	return right, p.memory != memory || p.time != passes || p.threads != threads, nil
+	return right, p.memory != h.memory || p.time != passes || p.threads != threads, nil
 }
 
 // phc is a parsed hash: $argon2id$v=19$m=47104,t=1,p=1$salt$key
@@ -184,7 +151,7 @@ type phc struct {
 	salt, key    []byte
 }
 
-func phcOf(salt, key []byte) string {
+func phcOf(memory uint32, salt, key []byte) string {
 	e := base64.RawStdEncoding
 	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s",
 		argon2.Version, memory, passes, threads, e.EncodeToString(salt), e.EncodeToString(key))

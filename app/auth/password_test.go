@@ -15,7 +15,7 @@ func TestHashOfOtherCostsIsReadAndReplaced(t *testing.T) {
 	h := newHasher()
 	salt := make([]byte, saltLen)
 	key := argon2.IDKey([]byte("old but right"), salt, 2, 19<<10, 1, keyLen)
-	old := strings.Replace(phcOf(salt, key), "m=47104,t=1,p=1", "m=19456,t=2,p=1", 1)
+	old := strings.Replace(phcOf(memory, salt, key), "m=47104,t=1,p=1", "m=19456,t=2,p=1", 1)
 	right, outdated, err := h.check(t.Context(), old, "old but right")
 	if err != nil || !right || !outdated {
 		t.Errorf("check() = %v, %v, %v, want right and outdated", right, outdated, err)

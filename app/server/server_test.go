@@ -105,7 +105,7 @@ func serveOn(t *testing.T, sample *apptest.Sample, mode server.TLS) *site {
 		t.Fatal(err)
 	}
 	s := &site{Sample: sample, t: t, hooks: &hooks{}, log: &syncBuffer{}, url: ports.URL()}
-	s.auth = auth.New(s.DB, s.Desk, auth.Options{})
+	s.auth = auth.New(s.DB, s.Desk, auth.Options{Now: func() time.Time { return apptest.Start }})
 	s.client = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	srv, err := server.New(t.Context(), server.Options{
 		Ports: ports, TLS: mode, Version: "test", Desk: s.Desk, Store: s.DB, Auth: s.auth, Hooks: s.hooks,
