@@ -1,5 +1,5 @@
 // One-key shortcuts, never while typing. A page marks what they reach:
-// [data-row] for j, k and Enter, [data-search] for /, #reply for r,
+// [data-row] for j, k and Enter, [data-search] for / and the arrow down, #reply for r,
 // [data-note-toggle] for n, and [data-key="e"] for any other button.
 const typing = "input:not([type=checkbox], [type=radio], [type=range], [type=button]), textarea, select, [contenteditable], dialog";
 
@@ -23,6 +23,11 @@ const keys = {
 
 document.addEventListener("keydown", (e) => {
   if (e.key === "Escape" && e.target.matches?.("#reply, [data-search]")) { e.target.blur(); return; }
+  if (e.key === "ArrowDown" && e.target.matches?.("[data-search]")) {
+    e.preventDefault();
+    document.querySelector("[data-row]")?.focus();
+    return;
+  }
   if (e.defaultPrevented || e.ctrlKey || e.metaKey || e.altKey || e.target.closest?.(typing)) return;
   if (keys[e.key]) {
     e.preventDefault();

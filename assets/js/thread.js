@@ -1,5 +1,6 @@
 // A thread ([data-stick]) stays at its end while the reader is there. It
-// finds threads again after every swap, because pages replace each other.
+// finds threads again after every swap, because pages replace each other. One
+// that is opened at a message ([data-at]) begins there.
 const wired = new WeakSet();
 
 function stick(box) {
@@ -15,6 +16,12 @@ function stick(box) {
   new MutationObserver(go).observe(box, { childList: true, subtree: true });
   box.addEventListener("load", go, true);
   if (location.hash) end = !box.querySelector(":target");
+  const at = box.dataset.at && document.getElementById(box.dataset.at);
+  if (at) {
+    end = false;
+    at.classList.add("found");
+    at.scrollIntoView({ block: "center" });
+  }
   go();
 }
 

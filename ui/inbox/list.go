@@ -5,7 +5,6 @@ package inbox
 import (
 	"context"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -26,6 +25,7 @@ type listView struct {
 	labels  []app.Label
 	lines   []app.Line
 	more    bool
+	found   *foundView // of a search
 	current app.ConversationID
 }
 
@@ -47,7 +47,10 @@ func (p *pages) list(c echo.Context, a app.Actor, current app.ConversationID) (v
 		return v, err
 	}
 	if v.f.search != "" {
-		v.lines, err = p.search(ctx, a, v.f.search)
+		if v.lines, err = p.search(ctx, a, v.f.search); err != nil {
+			return v, err
+		}
+		v.found, err = p.hits(ctx, a, &v)
 		return v, err
 	}
 	lines, next, err := p.Desk.Conversations(ctx, a, v.f.query(a))
@@ -55,15 +58,9 @@ func (p *pages) list(c echo.Context, a app.Actor, current app.ConversationID) (v
 	return v, err
 }
 
-// search finds conversations by the name, number or address of their contact.
+// search finds conversations by the names, numbers and addresses of their contact.
 func (p *pages) search(ctx context.Context, a app.Actor, text string) (lines []app.Line, err error) {
-	q := app.ContactQuery{Prefix: text, Limit: 20}
-	if digits := strings.TrimLeft(text, "+0123456789 -()."); digits == "" {
-		q = app.ContactQuery{Phone: text, Limit: 20}
-	} else if strings.Contains(text, "@") && !strings.HasPrefix(text, "@") {
-		q = app.ContactQuery{Email: text, Limit: 20}
-	}
-	people, _, err := p.Desk.Contacts(ctx, a, q)
+	people, err := p.Desk.SearchContacts(ctx, a, text, 20)
 	if err != nil {
 		return nil, err
 	}

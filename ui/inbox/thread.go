@@ -50,6 +50,7 @@ type threadView struct {
 	older   bool
 	pane    string
 	state   state
+	at      app.MessageID // the message to open at
 	compose compose
 	inboxes []app.Inbox
 	pick    *picker
@@ -91,7 +92,7 @@ func (p *pages) fresh(c echo.Context) state {
 // open reads a conversation. The first messages are those from have.from on; a zero id means the newest page.
 func (p *pages) open(c echo.Context, a app.Actor, id app.ConversationID, have state, older bool) (*threadView, error) {
 	ctx := c.Request().Context()
-	v := &threadView{l: p.Locale(c), a: a, f: have.list, now: p.Now(), pane: c.QueryParam("pane"), state: have}
+	v := &threadView{l: p.Locale(c), a: a, f: have.list, now: p.Now(), pane: c.QueryParam("pane"), state: have, at: have.from}
 	var err error
 	if v.line, err = p.Desk.Conversation(ctx, a, id); err != nil {
 		return nil, err
