@@ -203,7 +203,14 @@ func (c *sealCheck) part(ctx context.Context, tx *bolt.Tx, p bucketPath) (err er
 	}
 	where := append(append(append([]byte(nil), p.table...), 0), p.part...)
 	at := len(where)
-	keys, plain := c.keys.opener(), []byte(nil)
+	keys, err := c.keys.sourceOf(p.table, p.part)
+	if isErased(err) {
+		return nil // a segment of an index that was destroyed
+	}
+	if err != nil {
+		return err
+	}
+	var plain []byte
 	cur := b.Cursor()
 	for k, v := cur.First(); k != nil; k, v = cur.Next() {
 		if _, ok := subjectOf(v); ok {

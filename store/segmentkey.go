@@ -2,6 +2,11 @@
 
 package store
 
+import (
+	"bytes"
+	"encoding/binary"
+)
+
 // segmentKey is the key of one segment of an index; every block of the segment
 // is sealed under it, for its own place.
 type segmentKey [32]byte
@@ -19,6 +24,23 @@ func (ks *keys) segment(number uint32) (*segmentKey, error) {
 	}
 	key := segmentKey(mac(leaf[:], []byte("seg/v1")))
 	return &key, nil
+}
+
+// sourceOf is where the keys of a bucket or partition come from: in a segment of an
+// index all values have its own key. ErrErased when that was destroyed.
+func (ks *keys) sourceOf(table, part []byte) (keySource, error) {
+	for _, i := range declared.allIndexes() {
+		x, ok := i.(*indexCore)
+		if !ok || len(part) != 4 || !bytes.Equal(x.segments.name, table) {
+			continue
+		}
+		key, err := ks.segment(binary.BigEndian.Uint32(part))
+		if err != nil {
+			return nil, err
+		}
+		return key, nil
+	}
+	return ks.opener(), nil
 }
 
 // segmentAlive tells whether the key of a segment can still be computed.
