@@ -5,6 +5,7 @@ package store
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	bolt "go.etcd.io/bbolt"
@@ -15,7 +16,8 @@ import (
 // a sequence number.
 type DayTable[T any] struct {
 	bin
-	about func(*T) Subject
+	about   func(*T) Subject
+	standIn func(Ref) *T
 }
 
 // NewDayTable declares a day table. about says whom a record is about.
@@ -23,9 +25,16 @@ func NewDayTable[T any](name string, about func(*T) Subject) *DayTable[T] {
 	if about == nil {
 		panic("store: " + name + " does not say whom its records are about")
 	}
-	t := &DayTable[T]{newBin(name, fillGroups), about}
+	t := &DayTable[T]{bin: newBin(name, fillGroups), about: about}
 	declared.addPartitioned(&t.bin, true)
 	declared.addEraser(t)
+	return t
+}
+
+// WhenDamaged makes Back hand out what fn returns in the place of a record that
+// is damaged, instead of passing it over. It is part of the declaration.
+func (t *DayTable[T]) WhenDamaged(fn func(Ref) *T) *DayTable[T] {
+	t.standIn = fn
 	return t
 }
 
@@ -140,7 +149,10 @@ func (t *DayTable[T]) backDay(tx *Tx, b *bolt.Bucket, from Ref, class Class, fn 
 		}
 		ref := Ref{from.DayKey, group, seq}
 		v, err := t.open(tx, ref, k, sealed)
-		if isErased(err) {
+		if errors.Is(err, ErrDamaged) && t.standIn != nil {
+			v, err = t.standIn(ref), nil
+		}
+		if passedOver(err) {
 			continue
 		}
 		if err != nil {
@@ -186,7 +198,7 @@ func (t *DayTable[T]) Every(tx *Tx, key DayKey, fn func(Ref, *T) error) error {
 		}
 		ref := Ref{key, group, seq}
 		v, err := t.open(tx, ref, k, sealed)
-		if isErased(err) {
+		if passedOver(err) {
 			continue
 		}
 		if err != nil {

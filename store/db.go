@@ -65,6 +65,7 @@ type DB struct {
 	failure  atomic.Pointer[error]
 	full     atomic.Pointer[error]
 	stuck    atomic.Bool // a commit panicked: data.db cannot be closed
+	damage   damages
 	erasing  sync.Mutex
 	trying   sync.Mutex // held while a backup is restored as a test
 	emptying sync.Mutex // held to empty the trash

@@ -68,7 +68,8 @@ func (s *shelf[T]) bounds(db *DB) (lo, hi uint64, err error) {
 }
 
 // loadRange opens the rows from lo to hi. A row whose subject was erased is left
-// out: its removal is on the list of what resume does.
+// out: its removal is on the list of what resume does. So is a damaged one, see
+// Damaged.
 func (s *shelf[T]) loadRange(db *DB, lo, hi uint64) (found []spot[T], err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
@@ -90,12 +91,14 @@ func (s *shelf[T]) loadRange(db *DB, lo, hi uint64) (found []spot[T], err error)
 			if plain, _, err = open(plain[:0], keys, sealed, tx.at(&s.r.bin, nil, k)); errors.Is(err, ErrErased) {
 				continue
 			}
-			v := new(version[T])
-			if err == nil {
-				err = decoding.Unmarshal(plain, &v.row)
-			}
 			if err != nil {
-				return fmt.Errorf("%w: %s %d in %s does not open; restore it from a backup", ErrDamaged, s.r.name, id, db.path(dataFile))
+				db.damaged(tx.at(&s.r.bin, nil, k), reasonSeal)
+				continue
+			}
+			v := new(version[T])
+			if err := decoding.Unmarshal(plain, &v.row); err != nil {
+				db.damaged(tx.at(&s.r.bin, nil, k), reasonDecode)
+				continue
 			}
 			found = append(found, spot[T]{order: s.r.orderOf(&v.row), id: id, v: v})
 		}

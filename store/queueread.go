@@ -86,7 +86,7 @@ func (q *Queue[J]) each(tx *Tx, from uint64, fn func(Item[J]) error) error {
 }
 
 // scan goes through the jobs from a due time on. A job whose subject was erased
-// is passed over: it is about to be removed.
+// is passed over: it is about to be removed. So is a damaged one, see Damaged.
 func (q *Queue[J]) scan(tx *Tx, from uint64, fn func(due uint64, it func() (Item[J], error)) error) error {
 	b, _, err := q.parts(tx)
 	if b == nil || err != nil {
@@ -95,8 +95,13 @@ func (q *Queue[J]) scan(tx *Tx, from uint64, fn func(due uint64, it func() (Item
 	c, start := b.Cursor(), rowKey(from)
 	for k, sealed := c.Seek(start[:]); k != nil; k, sealed = c.Next() {
 		due, _, _ := parsePair(k)
-		err := fn(due, func() (Item[J], error) { return q.open(tx, k, sealed) })
-		if isErased(err) {
+		var opening error
+		err := fn(due, func() (item Item[J], err error) {
+			item, err = q.open(tx, k, sealed)
+			opening = err
+			return item, err
+		})
+		if passedOver(opening) {
 			continue
 		}
 		if err != nil {

@@ -140,7 +140,11 @@ func (s *shelf[T]) finish(tx *Tx) error {
 		case isErased(err): // between the operation and its commit
 			v.gone = true
 			err = tx.unset(b, key[:])
-		case err == nil:
+		case err != nil:
+		default:
+			if err = tx.putAside(b, key[:]); err != nil {
+				return err
+			}
 			err = tx.set(b, key[:], sealed)
 		}
 		if err != nil {

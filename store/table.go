@@ -97,7 +97,7 @@ func (t *Table[T]) Delete(tx *Tx, s Subject, id uint64) error {
 
 // Each calls fn with the records of one subject, by ascending number. Here as in
 // every iteration, records whose key was destroyed are passed over: they are
-// about to be removed. fn must not write to the table; ErrStop ends the iteration
+// about to be removed. So are damaged ones, see Damaged. fn must not write to the table; ErrStop ends the iteration
 // without an error.
 func (t *Table[T]) Each(tx *Tx, s Subject, fn func(id uint64, v *T) error) error {
 	prefix := binary.BigEndian.AppendUint32(nil, uint32(s))
@@ -125,7 +125,7 @@ func (t *Table[T]) scan(tx *Tx, from, prefix []byte, fn func(Subject, uint64, *T
 	c := b.Cursor()
 	for k, sealed := c.Seek(from); k != nil && bytes.HasPrefix(k, prefix); k, sealed = c.Next() {
 		v, err := t.open(tx, k, sealed)
-		if isErased(err) {
+		if passedOver(err) {
 			continue
 		}
 		if err != nil {

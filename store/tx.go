@@ -4,6 +4,7 @@ package store
 
 import (
 	"bytes"
+	"errors"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -126,6 +127,9 @@ func (tx *Tx) put(b *bolt.Bucket, key, value []byte) error {
 	if tx.w == nil {
 		return errReadOnly
 	}
+	if err := tx.putAside(b, key); err != nil {
+		return err
+	}
 	k := tx.note(b, key)
 	if err := b.Put(key, value); err != nil {
 		return err
@@ -214,10 +218,14 @@ func (tx *Tx) sealValue(s Subject, k DayKey, v any, where []byte) ([]byte, error
 func (tx *Tx) openValue(sealed, where []byte, into any) (Subject, error) {
 	plain, s, err := tx.db.codec.open(tx.plain[:0], tx.db.keys, sealed, where)
 	if err != nil {
+		if errors.Is(err, ErrDamaged) {
+			tx.db.damaged(where, reasonSeal)
+		}
 		return s, err
 	}
 	tx.plain = plain
 	if err := decoding.Unmarshal(plain, into); err != nil {
+		tx.db.damaged(where, reasonDecode)
 		return s, ErrDamaged
 	}
 	return s, nil

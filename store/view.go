@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -18,10 +19,11 @@ var viewPool = sync.Pool{New: func() any { return new(Tx) }}
 // View runs fn on a steady picture of the records as of its start. Any number of
 // views run at once and beside the writer. They should be short: the space of
 // what changes meanwhile is not used again before they end.
-func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
+func (db *DB) View(ctx context.Context, fn func(*Tx) error) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	b, of, err := db.readers.begin(db.bolt)
 	if err != nil {
 		if errors.Is(err, bberrors.ErrDatabaseNotOpen) {
@@ -32,6 +34,11 @@ func (db *DB) View(ctx context.Context, fn func(*Tx) error) error {
 	tx, _ := viewPool.Get().(*Tx)
 	tx.db, tx.b, tx.snap, tx.now = db, b, of.number(b), time.Time{}
 	defer func() {
+		if p := recover(); p != nil {
+			if err = db.unreadable(p); err == nil {
+				defer panic(p)
+			}
+		}
 		db.readers.done(tx.snap)
 		_ = b.Rollback()
 		of.views.Done()
