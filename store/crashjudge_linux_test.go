@@ -67,7 +67,7 @@ func (c *court) ask(t *testing.T, q question) *verdict {
 func (c *court) open(t *testing.T) {
 	t.Helper()
 	c.said.Reset()
-	c.child = exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestCrashJudge$", "-test.timeout=3h") //nolint:gosec // this very test binary
+	c.child = exec.CommandContext(t.Context(), thisBinary(t), "-test.run=^TestCrashJudge$", "-test.timeout=3h") //nolint:gosec // this very test binary
 	c.child.Env = append(os.Environ(), judgeEnv+"=1")
 	c.child.Stderr = &c.said
 	in, err := c.child.StdinPipe()

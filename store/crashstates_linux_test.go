@@ -33,7 +33,7 @@ func runChild(t *testing.T, fault crashtest.Fault, words string) *crashtest.Disk
 	t.Helper()
 	disk := crashtest.NewDisk(fault)
 	dir := crashtest.Mount(t, disk)
-	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestCrashChild$", "-test.timeout=1m") //nolint:gosec // this very test binary
+	child := exec.CommandContext(t.Context(), thisBinary(t), "-test.run=^TestCrashChild$", "-test.timeout=1m") //nolint:gosec // this very test binary
 	child.Env = append(os.Environ(), workEnv+"="+dir+" "+words)
 	child.Dir = os.TempDir()
 	if out, err := child.CombinedOutput(); err != nil {
@@ -97,4 +97,13 @@ func tryStates(t *testing.T, disk *crashtest.Disk, states int, strict bool) (los
 		}
 	}
 	return lost, corrupt, said.Acked
+}
+
+func thisBinary(t *testing.T) string {
+	t.Helper()
+	path, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
