@@ -5,6 +5,7 @@ package main_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -33,7 +34,7 @@ func TestMain(m *testing.M) {
 // TestScripts runs kith as its users type it. Beside the usual commands scripts have:
 //
 //	code N kith ...      run kith and expect the exit code N
-//	start NAME kith ...  start kith serve in the background; sets $URL, and $CLAIM when a link is printed
+//	start NAME kith ...  start kith serve in the background, until it is ready or sealed; sets $URL, and $CLAIM when a link is printed
 //	stop NAME [N]        end it with SIGTERM and expect the exit code N (0)
 //	get PATH STATUS      fetch $URL and PATH; the file body is what came
 //	newer DIR            make the database in DIR look as if a later kith had written it
@@ -79,7 +80,7 @@ type background struct {
 }
 
 var (
-	readyLog  = regexp.MustCompile(`msg="kith is ready" url=(\S+)`)
+	readyLog  = regexp.MustCompile(`msg="kith is (?:ready|sealed[^"]*)" url=(\S+)`)
 	claimText = regexp.MustCompile(`^claim: (\S+)`)
 )
 
@@ -149,7 +150,8 @@ func answers(url string) bool {
 	if err != nil {
 		return false
 	}
-	return res.Body.Close() == nil && res.StatusCode == http.StatusOK
+	body, err := io.ReadAll(res.Body)
+	return errors.Join(err, res.Body.Close()) == nil && (res.StatusCode == http.StatusOK || strings.Contains(string(body), "sealed"))
 }
 
 func scriptStop(ts *testscript.TestScript, _ bool, args []string) {

@@ -46,8 +46,36 @@ func setUnseal(f *flags) func(context.Context, streams) error {
 		if _, err := perform[struct{}](ctx, *data, opUnseal, unsealParams{secret}); err != nil {
 			return err
 		}
+		if err := awaitOpen(ctx, *data); err != nil {
+			return err
+		}
 		fmt.Fprintln(s.out, "kith is open.")
 		return nil
+	}
+}
+
+// openWait is how long opening a store may take, openPoll how often it is looked whether it is done.
+const (
+	openWait = 5 * time.Minute
+	openPoll = 50 * time.Millisecond
+)
+
+// awaitOpen waits until the server answers with its store open.
+func awaitOpen(ctx context.Context, dir string) error {
+	ctx, cancel := context.WithTimeout(ctx, openWait)
+	defer cancel()
+	for {
+		conn, err := dial(ctx, dir)
+		if err == nil {
+			if _, err = converse(ctx, conn, request{opKeysList, json.RawMessage("{}")}); err == nil {
+				return nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the passphrase was right, but kith does not answer yet; its log says why: %w", err)
+		case <-time.After(openPoll):
+		}
 	}
 }
 
