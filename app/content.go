@@ -32,6 +32,7 @@ const (
 	TypeSystem      // told by the network: number changed, marketing stopped
 	TypeUnsupported // the network itself could not pass it on
 	TypeNote        // written by an agent for agents; never sent
+	TypeDamaged     // stands in for a message whose record cannot be read
 )
 
 var messageTypeNames = [...]string{
@@ -39,7 +40,7 @@ var messageTypeNames = [...]string{
 	TypeDocument: "document", TypeSticker: "sticker", TypeLocation: "location", TypeContacts: "contacts",
 	TypeChoice: "choice", TypeOrder: "order", TypeTemplate: "template", TypeInteractive: "interactive",
 	TypeReaction: "reaction", TypeEdit: "edit", TypeRevoke: "revoke", TypeCall: "call", TypeSystem: "system",
-	TypeUnsupported: "unsupported", TypeNote: "note",
+	TypeUnsupported: "unsupported", TypeNote: "note", TypeDamaged: "damaged",
 }
 
 // String returns the lower-case name of the type, such as "image".

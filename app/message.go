@@ -115,12 +115,18 @@ const (
 func (s AttachmentState) String() string { return [...]string{"", "waiting", "ready", "lost"}[s&3] }
 
 var (
-	messages = store.NewDayTable[Message]("messages", func(m *Message) store.Subject { return m.Contact })
+	messages = store.NewDayTable[Message]("messages", func(m *Message) store.Subject { return m.Contact }).WhenDamaged(damagedMessage)
 	// providerIDs leads from (inbox, external id) to the message; it is how duplicates are recognised.
 	providerIDs = store.NewDayLookup("provider_ids")
 	// awaited leads from the external id of a message that is not here yet to the reaction, edit or deletion for it.
 	awaited = store.NewDayLookup("awaited")
 )
+
+// damagedMessage stands in for a message whose record cannot be read: the thread shows the rest around it.
+func damagedMessage(ref store.Ref) *Message {
+	at := InstantOf(ref.Day.Time().AddDate(0, 0, 1)) - 1
+	return &Message{Type: TypeDamaged, Direction: In, At: at, CreatedAt: at}
+}
 
 // providerKey keeps the ids of different inboxes apart.
 func providerKey(in InboxID, external string) string {
@@ -161,6 +167,9 @@ func pageOf(tx *store.Tx, c *Conversation, before MessageID, limit int) (p Messa
 			return store.ErrStop
 		}
 		m.ID = MessageID(ref)
+		if n := len(p.Messages); m.Type == TypeDamaged && n > 0 {
+			m.At = p.Messages[n-1].At // keep it between its neighbours
+		}
 		p.Messages = append(p.Messages, *m)
 		return nil
 	})

@@ -157,6 +157,7 @@ func (s *Server) writeMetrics(ctx context.Context, b *bytes.Buffer) {
 		up = 0
 	}
 	one("kith_ready", "gauge", "1 while the store takes writes.", up)
+	one("kith_damaged_records", "gauge", "Records that cannot be read, as far as somebody met them.", len(s.o.Store.Damaged()))
 	space := s.o.Store.Space()
 	one("kith_store_bytes", "gauge", "Size of the database file.", space.File)
 	one("kith_store_free_bytes", "gauge", "Free pages in the database file, used again before it grows.", space.Free)

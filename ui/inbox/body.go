@@ -40,6 +40,8 @@ func (k *itemMaker) body(m *app.Message) templ.Component {
 		return component.ChoiceBody(templateBody(k.l, c.Template))
 	case m.Type == app.TypeInteractive && c.Interactive != nil:
 		return component.ChoiceBody(interactive(k.l, c))
+	case m.Type == app.TypeDamaged:
+		return headed(typeIcons[m.Type], k.l.T("inbox.type_damaged"), nil)
 	case m.Type == app.TypeUnsupported:
 		return component.UnsupportedBody(k.l, unsupported(c))
 	case c.Product != nil:

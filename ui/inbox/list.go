@@ -213,5 +213,5 @@ var typeIcons = map[app.MessageType]string{
 	app.TypeImage: "image", app.TypeVideo: "video", app.TypeAudio: "volume-2", app.TypeVoice: "mic",
 	app.TypeDocument: "file-text", app.TypeSticker: "smile", app.TypeLocation: "map-pin", app.TypeContacts: "circle-user",
 	app.TypeOrder: "shopping-bag", app.TypeReaction: "smile", app.TypeCall: "phone", app.TypeSystem: "info",
-	app.TypeUnsupported: "circle-help", app.TypeNote: "sticky-note", app.TypeRevoke: "ban", app.TypeTemplate: "layout-template",
+	app.TypeUnsupported: "circle-help", app.TypeDamaged: "circle-help", app.TypeNote: "sticky-note", app.TypeRevoke: "ban", app.TypeTemplate: "layout-template",
 }
