@@ -30,6 +30,9 @@ type RestoreOptions struct {
 	// AcceptDamage restores although some records do not open. They were damaged
 	// when the backup was made.
 	AcceptDamage bool
+	// Finish works on the store before it is there for anybody else; nil does
+	// nothing. Its error undoes the restore.
+	Finish func(context.Context, *DB) error
 	// Progress hears of every step.
 	Progress func(Progress)
 	Now      func() time.Time

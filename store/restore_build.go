@@ -127,5 +127,8 @@ func (r *restorer) complete(ctx context.Context) (err error) {
 		return err
 	}
 	r.result.Again = r.ledger.Len() - own.Len()
-	return db.applyLedger(ctx, r.ledger)
+	if err := db.applyLedger(ctx, r.ledger); err != nil || r.o.Finish == nil {
+		return err
+	}
+	return r.o.Finish(ctx, db)
 }

@@ -114,6 +114,9 @@ func Beside(ctx context.Context, src Source, t Target, n Names) (uint64, error) 
 		return 0, err
 	}
 	ledger, err := src.Ledger(ctx) // after the keys: it knows of everything that they lack
+	if err == nil {
+		err = supersedes(ctx, t, n.Ledger, ledger)
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -121,6 +124,34 @@ func Beside(ctx context.Context, src Source, t Target, n Names) (uint64, error) 
 		return 0, err
 	}
 	return generation, t.Replace(ctx, n.Keys, keys)
+}
+
+// ErrOlder says that a place knows of destructions that this installation does not: it was restored from a backup while
+// another one of the same name went on.
+var ErrOlder = errors.New("the place belongs to a newer copy of this installation")
+
+// supersedes makes sure that a ledger is no older than the one in a place. The keys that go with an older one would
+// bring back who was erased since.
+func supersedes(ctx context.Context, t Target, name string, ledger []byte) error {
+	text, err := read(ctx, t, name)
+	if err != nil || text == nil {
+		return err
+	}
+	there, err := store.ParseLedger(text)
+	if err != nil {
+		return nil //nolint:nilerr // what cannot be read is replaced
+	}
+	ours, err := store.ParseLedger(ledger)
+	if err != nil {
+		return err
+	}
+	if there.Instance != ours.Instance {
+		return invalid("another installation keeps its keys under this name; choose another place")
+	}
+	if there.Len() > ours.Len() {
+		return fmt.Errorf("%w: %d destructions are known there and %d here; use another place", ErrOlder, there.Len(), ours.Len())
+	}
+	return nil
 }
 
 // counting counts what passes.

@@ -193,6 +193,24 @@ func (s *Service) Forget(ctx context.Context, a app.Actor, where string) error {
 	})
 }
 
+// ForgetAll takes every place off the list and returns how many there were. It is for a store that was restored: while
+// nobody has said that it takes over, the places belong to the installation that made the backup.
+func ForgetAll(ctx context.Context, db *store.DB) (n int, err error) {
+	err = db.Update(ctx, func(tx *store.Tx) error {
+		var ids []uint64
+		err := places.Each(tx, store.Nobody, func(id uint64, _ *Place) error {
+			ids = append(ids, id)
+			return nil
+		})
+		for _, id := range ids {
+			err = errors.Join(err, places.Delete(tx, store.Nobody, id))
+		}
+		n = len(ids)
+		return err
+	})
+	return n, err
+}
+
 // find returns the place of that name, nil when there is none.
 func find(tx *store.Tx, where string) (found *Place, err error) {
 	err = places.Each(tx, store.Nobody, func(id uint64, p *Place) error {

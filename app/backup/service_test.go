@@ -429,3 +429,39 @@ func TestPlacesThatCannotBe(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestAnOlderCopyDoesNotTakeOverThePlace restores a backup beside the installation that goes on and erases somebody:
+// the restored one must not put its keys, which still have that person's, in the place of the newer ones.
+func TestAnOlderCopyDoesNotTakeOverThePlace(t *testing.T) {
+	w := newWorld(t)
+	dir := t.TempDir()
+	p := w.save(t, dir, nil)
+	out, err := w.Make(t.Context(), &p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	older, err := w.restore(t, p, out.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.db.Erase(t.Context(), 3); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	keys := filepath.Join(dir, series(w.db.Instance())+keysSuffix)
+	want, err := os.ReadFile(keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Beside(t.Context(), older, Directory(dir), datedNames(older.Instance(), w.now())); !errors.Is(err, ErrOlder) {
+		t.Errorf("the older copy took over: %v", err)
+	}
+	if got, err := os.ReadFile(keys); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("the keys were changed: %v", err)
+	}
+	if n, err := ForgetAll(t.Context(), older); n != 1 || err != nil {
+		t.Errorf("%d places forgotten: %v", n, err)
+	}
+}

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 
+	"kith/app"
 	"kith/app/backup"
 	"kith/store"
 )
@@ -88,11 +89,23 @@ func (o *restoreFlags) run(ctx context.Context, s streams) error {
 			return err
 		}
 	}
+	rep := restoreReport{Data: o.data}
+	opt.Finish = rep.finish
 	r, err := store.Restore(ctx, o.data, b.File, opt)
 	if err != nil {
 		return fmt.Errorf("restoring %s: %w", b.Name, err)
 	}
-	return o.report(s.out, &r)
+	return o.report(s.out, &rep, &r)
+}
+
+// finish makes the restored installation harmless: the messages that waited to be sent may have been sent since, and
+// the places of backups may be in use by the installation that made this one.
+func (r *restoreReport) finish(ctx context.Context, db *store.DB) (err error) {
+	if r.Doubted, err = app.NewDesk(db, app.Options{}).DoubtOutbox(ctx); err != nil {
+		return fmt.Errorf("looking at what waits to be sent: %w", err)
+	}
+	r.Places, err = backup.ForgetAll(ctx, db)
+	return err
 }
 
 // fetch opens the backup and what lies beside it, or what the flags name instead.
@@ -165,14 +178,14 @@ type restoreReport struct {
 	Missing     int    `json:"missing_attachments"`
 	Identity    string `json:"identity"`
 	NewIdentity bool   `json:"new_identity"`
+	Doubted     int    `json:"doubted_messages"`
+	Places      int    `json:"forgotten_places"`
 }
 
-func (o *restoreFlags) report(w io.Writer, r *store.Restored) error {
-	rep := restoreReport{
-		Data: o.data, Taken: r.Taken.Format("2006-01-02T15:04:05Z"), Records: r.Contents.Records, Attachments: r.Attachments,
-		Sum: r.Contents.Sum, Again: r.Again, Damaged: r.Damaged, Missing: len(r.Contents.Missing), Identity: r.Identity,
-		NewIdentity: r.NewIdentity,
-	}
+func (o *restoreFlags) report(w io.Writer, rep *restoreReport, r *store.Restored) error {
+	rep.Taken, rep.Records, rep.Attachments = r.Taken.Format("2006-01-02T15:04:05Z"), r.Contents.Records, r.Attachments
+	rep.Sum, rep.Again, rep.Damaged, rep.Missing = r.Contents.Sum, r.Again, r.Damaged, len(r.Contents.Missing)
+	rep.Identity, rep.NewIdentity = r.Identity, r.NewIdentity
 	if o.asJSON {
 		return json.NewEncoder(w).Encode(rep)
 	}
@@ -185,6 +198,12 @@ func (o *restoreFlags) report(w io.Writer, r *store.Restored) error {
 	}
 	if rep.Missing > 0 {
 		fmt.Fprintf(w, "%d attachments have no file: they were lost before the backup.\n", rep.Missing)
+	}
+	if rep.Doubted > 0 {
+		fmt.Fprintf(w, "%d messages waited to be sent; they are marked as unknown and do not go out by themselves.\n", rep.Doubted)
+	}
+	if rep.Places > 0 {
+		fmt.Fprintf(w, "%d places of backups were taken off the list; once this kith takes over, set them up again: kith backup --to ...\n", rep.Places)
 	}
 	if rep.NewIdentity {
 		fmt.Fprintf(w, "A new machine identity was made: %s. Keep a copy of it, apart from the data.\n", rep.Identity)
