@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -364,7 +365,7 @@ func TestAClockThatJumpsDestroysNothing(t *testing.T) {
 			}
 			after := partitions(t, db)
 			for _, k := range before {
-				if gone := k.Day < first-30 || (!c.refused && k.Day < cut); gone == containsDay(after, k) {
+				if gone := k.Day < first-30 || (!c.refused && k.Day < cut); gone == slices.Contains(after, k) {
 					t.Errorf("day %d, %d before the first night: there %v", k.Day, first-k.Day, !gone)
 				}
 			}
@@ -379,15 +380,6 @@ func TestAClockThatJumpsDestroysNothing(t *testing.T) {
 			}
 		})
 	}
-}
-
-func containsDay(days []DayKey, k DayKey) bool {
-	for _, d := range days {
-		if d == k {
-			return true
-		}
-	}
-	return false
 }
 
 // TestASlowDriftIsFollowed lets the clock run ahead by more than the machine's

@@ -94,7 +94,7 @@ type thrown struct {
 
 // maxThrown is how many keys one transaction takes out of the trash: few enough
 // that those who write at the same time hardly notice.
-const maxThrown = 2_000
+const maxThrown = 1_000
 
 // emptyTrash gives back the pages of partitions that were dropped, and removes
 // the files of attachments that lie among them. It can be cut short and begun
