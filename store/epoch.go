@@ -49,8 +49,8 @@ func (db *DB) refuseStandby() error {
 }
 
 // fence ends the writing for good: another server is the primary.
-func (db *DB) fence(epoch uint64) error {
-	err := db.UpdateFreeing(context.Background(), func(tx *Tx) error {
+func (db *DB) fence(ctx context.Context, epoch uint64) error {
+	err := db.UpdateFreeing(context.WithoutCancel(ctx), func(tx *Tx) error {
 		meta, err := tx.bucket(&metaBin)
 		if err != nil {
 			return err

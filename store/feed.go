@@ -45,7 +45,7 @@ func (db *DB) Feed(ctx context.Context, token, recipient string, epoch uint64) (
 		return nil, err
 	}
 	if epoch > db.epoch {
-		return nil, db.fence(epoch)
+		return nil, db.fence(ctx, epoch)
 	}
 	if recipient, err = ParseRecipient(recipient); err != nil {
 		return nil, err

@@ -85,6 +85,7 @@ type oplog struct {
 	tap     *tap
 	buf     []byte
 	spare   []byte // memory for the next buf
+	busy    bool   // a segment is being written
 	scratch []changeRecord
 	at      chainState
 	epoch   uint64
@@ -243,8 +244,12 @@ func (o *oplog) seal() {
 	head := segmentHead{oplogFormat, o.at.Chain, o.at.Next, o.at.Prev, o.epoch}
 	records, to, on := o.buf, o.to, o.on
 	o.buf, o.spare = o.spare[:0], nil
+	o.busy = len(records) > 0
 	o.mu.Unlock()
 	if !on || len(records) == 0 {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.busy = false
 		return
 	}
 	sealed, err := sealSegment(&head, records, to)
@@ -253,7 +258,7 @@ func (o *oplog) seal() {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.spare = records
+	o.spare, o.busy = records, false
 	if o.at.Chain != head.Chain {
 		return // given up meanwhile
 	}

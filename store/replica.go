@@ -111,14 +111,17 @@ func (db *DB) RemoveReplica(ctx context.Context, name string) error {
 func (db *DB) Replicas() []Replica {
 	db.oplog.mu.Lock()
 	next := db.oplog.at.Next
+	if len(db.oplog.buf) > 0 || db.oplog.busy {
+		next++ // a segment that is about to be written
+	}
 	db.oplog.mu.Unlock()
 	db.standbys.mu.Lock()
 	defer db.standbys.mu.Unlock()
 	all := make([]Replica, 0, len(db.standbys.known))
 	for id, s := range db.standbys.known {
 		r := Replica{ID: id, Name: s.r.Name, Added: time.Unix(s.r.Added, 0).UTC(), Joined: s.r.Recipient != "", Ring: s.r.Ring, Seen: s.seen}
-		if s.next > 0 && next > s.next {
-			r.Behind = next - s.next
+		if r.Joined {
+			r.Behind = next - min(next, s.next)
 		}
 		all = append(all, r)
 	}

@@ -69,6 +69,10 @@ func commands() []command {
 		{"retention run", "destroy what is older than it is kept", retentionHelp, setRetentionRun},
 		{"retention set", "show or change how long records are kept", retentionHelp, setRetentionSet},
 		{"erase", "erase a contact for good; prints counts and the certificate", eraseHelp, setErase},
+		{"standby add", "let a second server follow this one; prints its token, once", standbyHelp, setStandbyAdd},
+		{"standby list", "list the standbys and how far they are", "", setStandbyList},
+		{"standby remove", "end the right of a standby to follow", "", setStandbyRemove},
+		{"promote", "make a standby the primary", promoteHelp, setPromote},
 		{"doctor", "check the installation and say what is wrong", doctorHelp, setDoctor},
 		{"version", "print the version", "", setVersion},
 	}

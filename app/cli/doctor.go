@@ -154,8 +154,12 @@ func (h *house) check(ctx context.Context, p checkParams) (findings, error) {
 		f.add(fine, "The store takes writes.")
 	}
 	spaceFinding(&f, h.db.Space())
+	h.checkStandbys(&f)
 	if strength, reason := h.db.ErasureStrength(); reason != "" {
 		f.add(fine, "Erasure on this disk is %s: %s.", strength, reason)
+	}
+	if err := h.checkBackups(ctx, &f); err != nil {
+		return nil, err
 	}
 	owned, err := h.desk.HasOwner(ctx)
 	if err != nil {

@@ -97,6 +97,8 @@ func (h *house) operate(ctx context.Context, r request) (json.RawMessage, error)
 		return on(ctx, r.Params, h.check)
 	case opCompact:
 		return on(ctx, r.Params, h.compact)
+	case opStandbyAdd, opStandbyRemove, opStandbyList:
+		return h.operateStandby(ctx, r)
 	}
 	if answer, known, err := h.operateBackup(ctx, r); known {
 		return answer, err

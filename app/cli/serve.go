@@ -37,6 +37,7 @@ type serveOptions struct {
 	simulator           bool
 	chaos               string
 	passphrase          string
+	follow              primary
 }
 
 func setServe(f *flags) func(context.Context, streams) error {
@@ -53,10 +54,15 @@ func setServe(f *flags) func(context.Context, streams) error {
 	f.set.BoolVar(&o.simulator, "simulator", false, "add a WhatsApp to try kith with; nothing leaves this machine")
 	f.set.StringVar(&o.chaos, "simulator-chaos", "lively", "`MOOD` of the simulator's network: calm or lively")
 	f.set.StringVar(&o.level, "log", "info", "`LEVEL` of the log: debug, info, warn or error")
+	f.set.StringVar(&o.follow.URL, "follow", "", "`URL` of the primary that this server follows as a standby")
+	token := f.set.String("follow-token-file", "", "`F` holds the token that kith standby add printed there")
 	file := f.passphrase()
 	return func(ctx context.Context, s streams) (err error) {
 		o.data, o.tls.Mode = *data, server.TLSMode(*mode)
 		if o.passphrase, err = givenPassphrase(*file); err != nil {
+			return err
+		}
+		if err := o.followed(*token); err != nil {
 			return err
 		}
 		return serve(ctx, o, s)
@@ -103,6 +109,9 @@ func serve(ctx context.Context, o serveOptions, s streams) (err error) {
 	defer func() { err = errors.Join(err, ports.Close()) }()
 	if o.simulator && o.tls.Mode == server.TLSOff && !ports.Loopback() {
 		return usage("--simulator lets everybody who reaches %s write as a customer; listen on 127.0.0.1 or turn TLS on", o.listen)
+	}
+	if o.follow.URL != "" {
+		return followServer(ctx, o, ports, log)
 	}
 	h, err := openWith(o.data, o.passphrase, log) //nolint:contextcheck // a store is opened whole or not at all
 	if errors.Is(err, store.ErrSealed) {
@@ -179,12 +188,16 @@ func (h *house) runAll(ctx context.Context, srv *server.Server, ctl *control, wo
 	loop(work.Run)
 	loop(h.keepRetention)
 	loop(h.backups.Run)
+	loop(h.tellOldPrimary)
 	if world != nil {
 		loop(world.Run)
 	}
 	loop(func(ctx context.Context) error {
 		select {
 		case <-h.db.Failed():
+			if errors.Is(h.db.Err(), store.ErrFenced) {
+				return fmt.Errorf("%w: %w", store.ErrPermission, store.ErrFenced)
+			}
 			return fmt.Errorf("%w; nothing more is written, start kith again: %w", store.ErrUnknown, h.db.Err())
 		case <-ctx.Done():
 			return nil

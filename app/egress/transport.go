@@ -3,6 +3,7 @@
 package egress
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -71,6 +72,9 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, &Error{Host: req.URL.Host, Written: written.Load(), Err: err}
 	}
+	if large, _ := req.Context().Value(largeKey{}).(bool); large {
+		return res, nil
+	}
 	if res.ContentLength > MaxResponse {
 		_ = res.Body.Close()
 		return nil, &Error{Host: req.URL.Host, Written: true, Err: ErrTooLarge}
@@ -110,6 +114,11 @@ func (t *transport) redirect(req *http.Request, via []*http.Request) error {
 	}
 	return nil
 }
+
+type largeKey struct{}
+
+// Large lets the answers to the calls under ctx be of any size: copies of a store. Who reads them bounds what it keeps.
+func Large(ctx context.Context) context.Context { return context.WithValue(ctx, largeKey{}, true) }
 
 // ErrTooLarge says that an answer was longer than MaxResponse.
 var ErrTooLarge = errors.New("the answer is larger than 128 MB")

@@ -61,6 +61,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case strings.HasPrefix(path, "/hooks/"):
 		class = classHook
 		s.hook(w, r)
+	case strings.HasPrefix(path, followPath):
+		class = classStream
+		s.follow(w, r)
 	case path == "/healthz":
 		s.health(w)
 	case path == "/readyz":
