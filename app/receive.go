@@ -124,8 +124,9 @@ func (r *receiver) know(key store.DayKey, ident string, m *InboundMessage, id Me
 	if err := providerIDs.Set(r.tx, key, ident, id.Group, id.Seq); err != nil {
 		return err
 	}
-	if own := store.DayOf(m.At); r.ahead(m.At) && own != key.Day {
-		return providerIDs.Set(r.tx, store.DayKey{Class: key.Class, Day: own}, ident, id.Group, id.Seq)
+	own := r.tx.Living(store.DayKey{Class: key.Class, Day: store.DayOf(m.At)})
+	if r.ahead(m.At) && own != key {
+		return providerIDs.Set(r.tx, own, ident, id.Group, id.Seq)
 	}
 	return nil
 }
