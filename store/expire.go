@@ -15,8 +15,8 @@ import (
 // trusted, or more would go at once than a night accounts for.
 var ErrUnconfirmed = errors.New("an expiry waits to be confirmed")
 
-// maxUnconfirmed is how many days that hold something go at once unasked.
-const maxUnconfirmed = 7
+// MaxUnconfirmed is how many days that hold something go at once unasked.
+const MaxUnconfirmed = 7
 
 // Expiry says what is to expire: all days of a class below one.
 type Expiry struct {
@@ -181,8 +181,8 @@ func (db *DB) mayExpire(ctx context.Context, o Expiry) error {
 	if err != nil {
 		return err
 	}
-	if len(due.Days) > maxUnconfirmed {
-		return fmt.Errorf("%w: %d days would be destroyed at once, more than %d", ErrUnconfirmed, len(due.Days), maxUnconfirmed)
+	if len(due.Days) > MaxUnconfirmed {
+		return fmt.Errorf("%w: %d days would be destroyed at once, more than %d", ErrUnconfirmed, len(due.Days), MaxUnconfirmed)
 	}
 	return nil
 }

@@ -158,6 +158,9 @@ func (h *house) check(ctx context.Context, p checkParams) (findings, error) {
 	if strength, reason := h.db.ErasureStrength(); reason != "" {
 		f.add(fine, "Erasure on this disk is %s: %s.", strength, reason)
 	}
+	if err := h.checkRetention(ctx, &f); err != nil {
+		return nil, err
+	}
 	if err := h.checkBackups(ctx, &f); err != nil {
 		return nil, err
 	}

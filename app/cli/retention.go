@@ -267,3 +267,31 @@ func stoppedText(ctx context.Context, err error) string {
 	}
 	return oneLine(err.Error())
 }
+
+// checkRetention says with which key certificates are signed, and whether retention waits for a person.
+func (h *house) checkRetention(ctx context.Context, f *findings) error {
+	key, err := h.db.CertificateKey(ctx)
+	if err != nil {
+		f.add(warning, "The key that signs certificates cannot be had: %s.", oneLine(err.Error()))
+	} else {
+		f.add(fine, "Certificates are signed with the key %s", key)
+	}
+	_, doubt, err := h.db.TrustedNow(ctx)
+	if err != nil {
+		return fmt.Errorf("looking at the clock: %w", err)
+	}
+	all, err := h.desk.RetentionPreview(ctx, app.Host(), app.RetentionRun{})
+	if err != nil {
+		return err
+	}
+	for _, e := range all {
+		switch {
+		case doubt != "" && e.Days > 0:
+			f.add(warning, "Retention of %s waits: %s. Look at kith retention preview, then kith retention run --confirm", e.Class, doubt)
+		case e.Days > store.MaxUnconfirmed:
+			f.add(warning, "Retention of %s waits: %d days would go at once. Look at kith retention preview, then kith retention run --confirm",
+				e.Class, e.Days)
+		}
+	}
+	return nil
+}
