@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"filippo.io/age"
@@ -134,9 +135,9 @@ func newRestorer(dir string, o *RestoreOptions) (*restorer, error) {
 	return r, nil
 }
 
-// leftovers are what a restore that was cut short may have put into the
-// directory already. data.db is not among them: with it the restore was done.
-var leftovers = []string{restoringDir, anchorFile, keyringFile, recipientFile, cleanFile, blobDir, certificateDir}
+// movingFile lists, in restoringDir, what is about to be moved into the directory.
+// data.db is not among it: with that the restore is done.
+const movingFile = "moving"
 
 // prepare takes the directory and makes sure that it is empty.
 func (r *restorer) prepare() (err error) {
@@ -175,10 +176,11 @@ func (r *restorer) empty() error {
 	delete(names, "LOCK")
 	delete(names, "lost+found")
 	if names[restoringDir] && !names[dataFile] { // cut short
-		for _, name := range leftovers {
-			if err := os.RemoveAll(filepath.Join(r.dir, name)); err != nil {
-				return filing("removing", filepath.Join(r.dir, name), err)
-			}
+		gone, err := r.clear()
+		if err != nil {
+			return err
+		}
+		for _, name := range gone {
 			delete(names, name)
 		}
 	}
@@ -188,23 +190,38 @@ func (r *restorer) empty() error {
 	return nil
 }
 
+// clear removes what a restore has put into the directory so far, its list last.
+func (r *restorer) clear() (gone []string, err error) {
+	text, err := os.ReadFile(filepath.Join(r.stage, movingFile))
+	if ignoreMissing(err) != nil {
+		return nil, filing("reading", filepath.Join(r.stage, movingFile), err)
+	}
+	for _, name := range append(strings.Fields(string(text)), restoringDir) {
+		if name != filepath.Base(name) || name == dataFile {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(r.dir, name)); err != nil {
+			return gone, filing("removing", filepath.Join(r.dir, name), err)
+		}
+		gone = append(gone, name)
+	}
+	return gone, nil
+}
+
 // ErrNotEmpty says that a restore would overwrite something.
 var ErrNotEmpty = errors.New("the restore is refused")
 
 // leave gives the directory back, as it was when the restore failed.
-func (r *restorer) leave(failed bool) error {
-	var err error
-	if rerr := os.RemoveAll(r.stage); rerr != nil {
-		err = filing("removing", r.stage, rerr)
-	}
-	if failed {
-		if _, serr := os.Stat(filepath.Join(r.dir, dataFile)); errors.Is(serr, os.ErrNotExist) {
-			for _, name := range leftovers {
-				err = errors.Join(err, os.RemoveAll(filepath.Join(r.dir, name)))
-			}
-			if r.made {
-				err = errors.Join(err, os.Remove(filepath.Join(r.dir, "LOCK")), os.Remove(r.dir))
-			}
+func (r *restorer) leave(failed bool) (err error) {
+	_, there := os.Stat(filepath.Join(r.dir, dataFile))
+	switch {
+	case !failed || there == nil: // also when only the last fsync failed
+		if rerr := os.RemoveAll(r.stage); rerr != nil {
+			err = filing("removing", r.stage, rerr)
+		}
+	default:
+		if _, err = r.clear(); err == nil && r.made {
+			err = errors.Join(os.Remove(filepath.Join(r.dir, "LOCK")), os.Remove(r.dir))
 		}
 	}
 	return errors.Join(err, r.lock.Close())
@@ -265,11 +282,20 @@ func (r *restorer) settle() error {
 		}
 		return nil
 	}
+	var moving []string
 	for _, e := range entries {
-		if e.Name() == dataFile || e.Name() == "LOCK" {
-			continue
+		if e.Name() != dataFile && e.Name() != "LOCK" {
+			moving = append(moving, e.Name())
 		}
-		if err := move(e.Name()); err != nil {
+	}
+	if err := writeFile(filepath.Join(r.stage, movingFile), []byte(strings.Join(moving, "\n"))); err != nil {
+		return err
+	}
+	if err := syncDir(r.stage); err != nil {
+		return err
+	}
+	for _, name := range moving {
+		if err := move(name); err != nil {
 			return err
 		}
 	}

@@ -281,6 +281,41 @@ func cutShort(tb testing.TB, dir, step string, b backedUp) {
 	}
 }
 
+// TestRestoreThatDiesWhileItMoves dies between the two halves of putting things in
+// place.
+func TestRestoreThatDiesWhileItMoves(t *testing.T) {
+	s := newSampleStore(t, 5)
+	b := take(t, s, BackupOptions{})
+	dir := filepath.Join(t.TempDir(), "restored")
+	cutShort(t, dir, "putting it in place", b)
+	stage := filepath.Join(dir, restoringDir)
+	all := names(t, stage)
+	var moving []byte
+	for i, name := range all {
+		if name == dataFile || name == "LOCK" {
+			continue
+		}
+		moving = append(moving, name+"\n"...)
+		if i%2 == 0 {
+			if err := os.Rename(filepath.Join(stage, name), filepath.Join(dir, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := os.WriteFile(filepath.Join(stage, movingFile), moving, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(dir, Options{}); !errors.Is(err, ErrDamaged) {
+		t.Errorf("half a store opens: %v", err)
+	}
+	if _, err := Restore(t.Context(), dir, bytes.NewReader(b.file), b.options()); err != nil {
+		t.Fatal(err)
+	}
+	if !reads(t, openTest(t, dir, Options{}), 5, s.files[5]) {
+		t.Error("subject 5 is not there")
+	}
+}
+
 func TestRestoreKeepsWhatIsThere(t *testing.T) {
 	s := newSampleStore(t, 1)
 	b := take(t, s, BackupOptions{})

@@ -111,6 +111,37 @@ func (h *house) backupPlaces(ctx context.Context, _ struct{}) ([]placeRow, error
 	return rows, err
 }
 
+// lateAfter is when a daily backup is missed.
+const lateAfter = 36 * time.Hour
+
+// checkBackups tells doctor what is wrong with backups.
+func (h *house) checkBackups(ctx context.Context, f *findings) error {
+	rows, err := h.backupPlaces(ctx, struct{}{})
+	if err != nil {
+		return err
+	}
+	if len(rows) == 0 {
+		f.add(fine, "No backup is kept anywhere. Set one up: kith backup --to DIR --daily 03:15")
+	}
+	for i := range rows {
+		r := &rows[i]
+		if r.Pending {
+			f.add(warning, "The copy of the keys in %s still has keys that were destroyed%s.", r.Where, because(r.Refused))
+		}
+		switch {
+		case r.Failed != "":
+			f.add(warning, "The last backup in %s failed: %s.", r.Where, oneLine(r.Failed))
+		case r.Daily != "" && (r.Last == nil || time.Since(*r.Last) > lateAfter):
+			f.add(warning, "The daily backup in %s is late. Its server must run at %s UTC.", r.Where, r.Daily)
+		case r.Last != nil && (r.Verified == nil || r.Verified.Before(*r.Last)):
+			f.add(warning, "The last backup in %s was not restored as a test.", r.Where)
+		case r.Last != nil:
+			f.add(fine, "The last backup in %s is %s old and was restored as a test.", r.Where, ageText(time.Since(*r.Last)))
+		}
+	}
+	return nil
+}
+
 func unlessZero(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
