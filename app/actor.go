@@ -4,7 +4,6 @@ package app
 
 import (
 	"fmt"
-	"slices"
 
 	"kith/store"
 )
@@ -28,6 +27,8 @@ type Actor struct {
 	Kind ActorKind `cbor:"1,keyasint"`
 	ID   uint64    `cbor:"2,keyasint,omitempty"` // agent or key
 	Role Role      `cbor:"3,keyasint,omitempty"`
+	// grant is what Admit found that the actor may; pages ask it, the gate asks the store.
+	grant *Grant
 }
 
 // System returns the machine itself.
@@ -44,80 +45,24 @@ func (a Actor) Agent() AgentID {
 	return 0
 }
 
-// Role is a set of permissions.
-type Role uint8
-
-// The roles, from most to least. Their numbers are stored.
-const (
-	Owner Role = iota + 1
-	Admin
-	Manager
-	AgentRole
-)
-
-var roleNames = [...]string{Owner: "owner", Admin: "admin", Manager: "manager", AgentRole: "agent"}
-
-// String returns the lower-case name of the role.
-func (r Role) String() string {
-	if int(r) < len(roleNames) {
-		return roleNames[r]
-	}
-	return ""
-}
-
-// ParseRole returns the role of that name.
-func ParseRole(name string) (Role, error) {
-	if i := slices.Index(roleNames[1:], name); i >= 0 {
-		return Role(i + 1), nil
-	}
-	return 0, invalid("role", "problem.role", "Choose owner, admin, manager or agent as the role.")
-}
-
-// Permission is something that may be done.
-type Permission uint8
-
-// The permissions.
-const (
-	MayConverse     Permission = iota + 1 // read and answer conversations
-	MayContacts                           // read and change contacts
-	MayErase                              // delete contacts
-	MayInboxes                            // connect and change inboxes
-	MaySeeChannels                        // see inboxes, their notices and what could not be read
-	MayAgents                             // add and change agents and keys
-	MayAudit                              // read the audit log
-	MayReceive                            // store what a network tells; work the outbox
-	MayOwnAccount                         // sign in and out, change the own password
-	MaySeeRetention                       // see how long records are kept and what is due
-	MayRetention                          // change that, and let it run
-)
-
-// permissions is the one table of who may what. The machine may only what its row says.
-var permissions = map[Permission][]Role{
-	MayConverse:     {Owner, Admin, Manager, AgentRole},
-	MayContacts:     {Owner, Admin, Manager, AgentRole},
-	MayErase:        {Owner, Admin},
-	MayInboxes:      {Owner, Admin},
-	MaySeeChannels:  {Owner, Admin, Manager},
-	MayAgents:       {Owner, Admin},
-	MayAudit:        {Owner, Admin},
-	MayReceive:      {},
-	MayOwnAccount:   {Owner, Admin, Manager, AgentRole},
-	MaySeeRetention: {Owner, Admin, Manager},
-	MayRetention:    {Owner, Admin},
-}
-
-// May reports whether the actor may p.
+// May reports whether the actor may p. Of an actor with a role of the installation's own it knows only after Admit.
 func (a Actor) May(p Permission) bool {
-	if a.Kind == ActorSystem {
-		return p == MayReceive || p == MaySeeChannels || p == MayConverse || p == MaySeeRetention || p == MayRetention
+	if a.grant != nil {
+		return a.grant.May(p)
 	}
-	return slices.Contains(permissions[p], a.Role)
+	return builtIn(a).has(p)
 }
 
-func (a Actor) may(p Permission) error {
-	if a.May(p) {
-		return nil
+// builtIn returns what the actor may by the table.
+func builtIn(a Actor) permissionSet {
+	if a.Kind == ActorSystem {
+		return setOf(MayReceive, MaySeeChannels, MayRead, MayConverse, MaySensitive, MaySeeRetention, MayRetention)
 	}
+	return a.Role.permissions()
+}
+
+// forbidden says that the actor may not.
+func (a Actor) forbidden() error {
 	return &Problem{
 		Kind: ErrForbidden, Key: "problem.forbidden", Args: []any{a.Role.String()},
 		Text: fmt.Sprintf("Your role (%s) does not allow this. Ask an owner or admin.", a.Role),

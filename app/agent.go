@@ -100,6 +100,9 @@ func (d *Desk) addAgent(ctx context.Context, actor Actor, n NewAgent, allow func
 	if err := mayGrant(actor, n.Role); err != nil {
 		return nil, err
 	}
+	if err := d.CheckRole(ctx, actor, n.Role); err != nil {
+		return nil, err
+	}
 	var a *Agent
 	err = d.act(ctx, actor, MayAgents, AuditAgentAdded, func(tx *store.Tx, e *AuditEvent) error {
 		if allow != nil {

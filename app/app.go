@@ -22,6 +22,9 @@ type Desk struct {
 	log     *slog.Logger
 	inboxes inboxCache
 	names   nameIndex
+	grants  grants
+	reads   readLog
+	alarms  alarms
 	held    func(ContactID) bool // whose records a hold keeps; nil = nobody's
 }
 
@@ -59,16 +62,21 @@ func (d *Desk) Full() bool { return d.db.Full() }
 func (d *Desk) act(ctx context.Context, a Actor, p Permission, kind AuditKind,
 	fn func(tx *store.Tx, e *AuditEvent) error,
 ) error {
-	if err := a.may(p); err != nil {
+	if _, err := d.ask(ctx, a, p); err != nil {
 		return err
 	}
-	return d.db.Update(ctx, func(tx *store.Tx) error {
-		e := AuditEvent{Kind: kind, Actor: a}
+	var e AuditEvent
+	err := d.db.Update(ctx, func(tx *store.Tx) error {
+		e = AuditEvent{Kind: kind, Actor: a}
 		if err := fn(tx, &e); err != nil {
 			return err
 		}
 		return appendAudit(tx, &e)
 	})
+	if err == nil {
+		d.alarms.count(&e)
+	}
+	return err
 }
 
 // Act is the gate for rooms above app whose records are their own, such as app/auth: it asks whether a may p, runs fn in
@@ -86,7 +94,7 @@ func (d *Desk) Look(ctx context.Context, a Actor, p Permission, fn func(tx *stor
 
 // look runs fn in a read transaction when a may p.
 func (d *Desk) look(ctx context.Context, a Actor, p Permission, fn func(tx *store.Tx) error) error {
-	if err := a.may(p); err != nil {
+	if _, err := d.ask(ctx, a, p); err != nil {
 		return err
 	}
 	return d.db.View(ctx, fn)

@@ -39,22 +39,33 @@ const (
 	AuditSignedOut
 	AuditPasswordSet
 	AuditKeyRemoved
-	AuditSignInFailed  // a wrong password or second factor; the subject is the person, if there is one
-	AuditSecondFactor  // a second factor was proved: the session is whole
-	AuditFactorAdded   // a second factor or passkey was set up
-	AuditFactorRemoved // one was taken away
-	AuditRecoveryMade  // new recovery codes
-	AuditRecoveryUsed  // one of them was used up
-	AuditProved        // somebody proved anew who they are, before a dangerous act
-	AuditInvited       // a link was made with which a person sets their password
-	AuditAgentChanged  // name, address, role or another field of a person
-	AuditAgentDisabled // a person was shut out
-	AuditAgentEnabled  // and let in again
-	AuditTeamChanged   // a team was made, changed or removed
-	AuditAccountTaken  // somebody exported their own account
-	AuditDeletionAsked // somebody asked that their account be deleted
-	AuditNewDevice     // a sign-in from a browser that the person had not used before
-	AuditRetentionRun  // days were destroyed; the object is the class and the first day kept, the message the ledger's number
+	AuditSignInFailed     // a wrong password or second factor; the subject is the person, if there is one
+	AuditSecondFactor     // a second factor was proved: the session is whole
+	AuditFactorAdded      // a second factor or passkey was set up
+	AuditFactorRemoved    // one was taken away
+	AuditRecoveryMade     // new recovery codes
+	AuditRecoveryUsed     // one of them was used up
+	AuditProved           // somebody proved anew who they are, before a dangerous act
+	AuditInvited          // a link was made with which a person sets their password
+	AuditAgentChanged     // name, address, role or another field of a person
+	AuditAgentDisabled    // a person was shut out
+	AuditAgentEnabled     // and let in again
+	AuditTeamChanged      // a team was made, changed or removed
+	AuditAccountTaken     // somebody exported their own account
+	AuditDeletionAsked    // somebody asked that their account be deleted
+	AuditNewDevice        // a sign-in from a browser that the person had not used before
+	AuditRetentionRun     // days were destroyed; the object is the class and the first day kept, the message the ledger's number
+	AuditConversationRead // a conversation was opened; once per actor and hour
+	AuditContactRead      // a contact was opened; once per actor and hour
+	AuditContactsListed   // contacts were listed or searched; once per actor and hour
+	AuditSearched         // messages were searched; once per actor and hour
+	AuditRevealed         // a masked contact was shown in full
+	AuditExported         // data left in bulk
+	AuditRefused          // an act that the role does not allow; the object is the permission; once per actor and hour
+	AuditRoleChanged      // a role was made, changed or removed
+	AuditScopeChanged     // a person or key was limited to inboxes, or not any more
+	AuditMaskChanged      // what a role sees masked
+	AuditKeptFor          // how long the trail itself is kept
 )
 
 // AuditEvent says who did what to which record, and when. It holds numbers only. Prev is the hash of the entry before,

@@ -33,6 +33,10 @@ type Contact struct {
 	MergedInto ContactID   `cbor:"13,keyasint,omitempty"`
 	// Former are addresses that the network replaced by others.
 	Former []Identity `cbor:"14,keyasint,omitempty"`
+	// Sensitive says that only who may see what is sensitive knows of the contact.
+	Sensitive bool `cbor:"15,keyasint,omitempty"`
+	// Masked says that values of this copy were made unreadable for whoever asked.
+	Masked bool `cbor:"-"`
 }
 
 // Consent is what the person said about being written to.
@@ -64,6 +68,8 @@ type ContactInput struct {
 	Emails []string
 	Fields map[string]string // merged; an empty value removes the field
 	Labels []string
+	// Sensitive flags the contact, or takes the flag away, which only who may see what is sensitive may.
+	Sensitive *bool
 	// Key makes a repeated AddContact harmless: the contact made under the same key by the same actor is returned.
 	Key string
 }
@@ -113,6 +119,11 @@ func (d *Desk) AddContact(ctx context.Context, actor Actor, in ContactInput) (*C
 	if err != nil {
 		return nil, err
 	}
+	g, err := d.grantFor(ctx, actor)
+	if err != nil {
+		return nil, err
+	}
+	g.masks.contact(c)
 	return c, nil
 }
 
@@ -132,11 +143,21 @@ func addedBefore(tx *store.Tx, a Actor, key string) (*Contact, error) {
 func (d *Desk) ChangeContact(ctx context.Context, actor Actor, id ContactID, in ContactInput) (*Contact, error) {
 	var c *Contact
 	err := d.act(ctx, actor, MayContacts, AuditContactChanged, func(tx *store.Tx, e *AuditEvent) (err error) {
-		if c, err = contactOf(tx, id); err != nil {
+		if c, err = d.seenContact(tx, actor, id); err != nil {
+			return err
+		}
+		g, err := d.grant(tx, actor)
+		if err != nil {
 			return err
 		}
 		e.Subject = c.ID
+		if err := g.masks.restore(c, &in); err != nil {
+			return err
+		}
 		if err := c.apply(tx, in); err != nil {
+			return err
+		}
+		if err := g.flag(tx, c, in.Sensitive); err != nil {
 			return err
 		}
 		c.UpdatedAt = InstantOf(tx.Now())
@@ -145,43 +166,86 @@ func (d *Desk) ChangeContact(ctx context.Context, actor Actor, id ContactID, in 
 	if err != nil {
 		return nil, err
 	}
+	g, err := d.grantFor(ctx, actor)
+	if err != nil {
+		return nil, err
+	}
+	g.masks.contact(c)
 	return c, nil
 }
 
 // Contact returns the contact of that number; one that was merged leads to the one it became.
 func (d *Desk) Contact(ctx context.Context, a Actor, id ContactID) (c *Contact, err error) {
-	err = d.look(ctx, a, MayContacts, func(tx *store.Tx) error {
-		c, err = contactOf(tx, id)
-		return err
+	err = d.look(ctx, a, MaySeeContacts, func(tx *store.Tx) error {
+		if c, err = d.seenContact(tx, a, id); err != nil {
+			return err
+		}
+		return d.mask(tx, a, c)
 	})
-	return c, err
+	if err != nil {
+		return nil, err
+	}
+	return c, d.read(ctx, a, AuditContactRead, c.ID, 0)
 }
 
 // Contacts returns the contacts that q selects, in the order they came, and whether there are more.
 func (d *Desk) Contacts(ctx context.Context, a Actor, q ContactQuery) (list []Contact, more bool, err error) {
-	err = d.look(ctx, a, MayContacts, func(tx *store.Tx) error {
-		if q.Phone != "" || q.Email != "" {
+	err = d.look(ctx, a, MaySeeContacts, func(tx *store.Tx) error {
+		g, err := d.grant(tx, a)
+		if err != nil {
+			return err
+		}
+		switch {
+		case q.Phone != "" || q.Email != "":
 			list, err = contactsByAddress(tx, q)
-			return err
-		}
-		if q.Prefix != "" {
-			list, more, err = d.contactsByName(tx, q)
-			return err
-		}
-		return contacts.Every(tx, q.After, func(s store.Subject, _ uint64, c *Contact) error {
-			if c.MergedInto != 0 {
-				return nil
+			if list, err = g.known(tx, list, err); err != nil {
+				return err
 			}
-			if len(list) == q.Limit {
-				more = true
-				return store.ErrStop
-			}
-			c.ID = s
-			list = append(list, *c)
+		case q.Prefix != "":
+			list, more, err = d.contactsByName(tx, g, q)
+		default:
+			list, more, err = allContacts(tx, g, q)
+		}
+		for i := range list {
+			g.masks.contact(&list[i])
+		}
+		return err
+	})
+	if err != nil || len(list) == 0 {
+		return nil, false, err
+	}
+	return list, more, d.read(ctx, a, AuditContactsListed, 0, 0)
+}
+
+func allContacts(tx *store.Tx, g *Grant, q ContactQuery) (list []Contact, more bool, err error) {
+	err = contacts.Every(tx, q.After, func(s store.Subject, _ uint64, c *Contact) error {
+		if c.MergedInto != 0 {
 			return nil
-		})
+		}
+		c.ID = s
+		if ok, err := g.knows(tx, c); err != nil || !ok {
+			return err
+		}
+		if len(list) == q.Limit {
+			more = true
+			return store.ErrStop
+		}
+		list = append(list, *c)
+		return nil
 	})
 	return list, more, err
+}
+
+// known leaves those in the list that the actor may know of.
+func (g *Grant) known(tx *store.Tx, list []Contact, err error) ([]Contact, error) {
+	var out []Contact
+	for i := range list {
+		ok, bad := g.knows(tx, &list[i])
+		if err = errors.Join(err, bad); ok {
+			out = append(out, list[i])
+		}
+	}
+	return out, err
 }
 
 // apply writes in into c and claims its addresses.
@@ -265,16 +329,19 @@ func ofField(err error, field string) error {
 	return &own
 }
 
-func (d *Desk) contactsByName(tx *store.Tx, q ContactQuery) (list []Contact, more bool, err error) {
+func (d *Desk) contactsByName(tx *store.Tx, g *Grant, q ContactQuery) (list []Contact, more bool, err error) {
 	err = d.names.find(tx, q.Prefix, q.After, func(id ContactID) (bool, error) {
-		if more = len(list) == q.Limit; more {
-			return false, nil
-		}
 		c, err := contacts.Get(tx, id, 0)
 		if err != nil {
 			return true, ignoreMissing(err) // erased meanwhile
 		}
 		c.ID = id
+		if ok, err := g.knows(tx, c); err != nil || !ok || g.masks.hides(c, q.Prefix) {
+			return true, err
+		}
+		if more = len(list) == q.Limit; more {
+			return false, nil
+		}
 		list = append(list, *c)
 		return true, nil
 	})
@@ -305,14 +372,21 @@ func contactOf(tx *store.Tx, id ContactID) (*Contact, error) {
 	for range 8 {
 		c, err := contacts.Get(tx, id, 0)
 		if err != nil {
-			return nil, found(err, "problem.contact_missing", "This contact does not exist or was deleted.")
+			if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrErased) {
+				err = contactMissing()
+			}
+			return nil, err
 		}
 		if c.ID = id; c.MergedInto == 0 {
 			return c, nil
 		}
 		id = c.MergedInto
 	}
-	return nil, missing("problem.contact_missing", "This contact does not exist or was deleted.")
+	return nil, contactMissing()
+}
+
+func contactMissing() error {
+	return missing("problem.contact_missing", "This contact does not exist or was deleted.")
 }
 
 func saveContact(tx *store.Tx, c *Contact) error {

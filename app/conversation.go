@@ -60,6 +60,8 @@ type Conversation struct {
 	Failed bool `cbor:"16,keyasint,omitempty"`
 	// FreeEntryAt is when an advertisement opened the conversation (72 h free entry point).
 	FreeEntryAt Instant `cbor:"17,keyasint,omitempty"`
+	// Sensitive says that the contact is flagged: only who may see what is sensitive knows of the conversation.
+	Sensitive bool `cbor:"18,keyasint,omitempty"`
 }
 
 var (
@@ -105,17 +107,27 @@ const (
 
 func tallyKey(s ConversationStatus, what, n uint64) uint64 { return uint64(s)<<56 | what<<48 | n }
 
+// countSensitive is added to what is counted for conversations that not everybody may know of.
+const countSensitive = 1 << 4
+
 func tally(c *Conversation, add func(key uint64)) {
-	add(tallyKey(c.Status, countAll, 0))
-	add(tallyKey(c.Status, countAssignee, uint64(c.Assignee)))
+	tallyAs(c, 0, add)
+	if c.Sensitive {
+		tallyAs(c, countSensitive, add)
+	}
+}
+
+func tallyAs(c *Conversation, as uint64, add func(key uint64)) {
+	add(tallyKey(c.Status, as+countAll, 0))
+	add(tallyKey(c.Status, as+countAssignee, uint64(c.Assignee)))
 	if c.NeedsReply {
-		add(tallyKey(c.Status, countNeedsReply, 0))
+		add(tallyKey(c.Status, as+countNeedsReply, 0))
 	}
 	if c.Failed {
-		add(tallyKey(c.Status, countFailed, 0))
+		add(tallyKey(c.Status, as+countFailed, 0))
 	}
 	if c.Unread > 0 {
-		add(tallyKey(c.Status, countUnread, 0))
+		add(tallyKey(c.Status, as+countUnread, 0))
 	}
 }
 
@@ -161,8 +173,22 @@ type Counts struct {
 
 // Counts returns the numbers for the actor.
 func (d *Desk) Counts(ctx context.Context, a Actor) (n Counts, err error) {
-	err = d.look(ctx, a, MayConverse, func(tx *store.Tx) error {
-		count := func(s ConversationStatus, what, of uint64) int { return conversations.Count(tx, tallyKey(s, what, of)) }
+	err = d.look(ctx, a, MayRead, func(tx *store.Tx) error {
+		g, err := d.grant(tx, a)
+		if err != nil {
+			return err
+		}
+		if !g.everywhere() {
+			n = g.walkCounts(tx)
+			return nil
+		}
+		count := func(s ConversationStatus, what, of uint64) int {
+			n := conversations.Count(tx, tallyKey(s, what, of))
+			if !g.May(MaySensitive) {
+				n -= conversations.Count(tx, tallyKey(s, countSensitive+what, of))
+			}
+			return max(n, 0)
+		}
 		n = Counts{
 			Unassigned: count(Open, countAssignee, 0), All: count(Open, countAll, 0),
 			NeedsReply: count(Open, countNeedsReply, 0), Failed: count(Open, countFailed, 0),
@@ -176,16 +202,53 @@ func (d *Desk) Counts(ctx context.Context, a Actor) (n Counts, err error) {
 	return n, err
 }
 
+// walkCounts counts for somebody who does not see everything.
+func (g *Grant) walkCounts(tx *store.Tx) (n Counts) {
+	conversations.Walk(tx, store.Mark{}, func(_ uint64, c *Conversation) bool {
+		if g.sees(c) {
+			n.add(c, g.agent)
+		}
+		return true
+	})
+	return n
+}
+
+func (n *Counts) add(c *Conversation, me AgentID) {
+	if c.Status == Resolved {
+		n.Resolved++
+		return
+	}
+	n.All++
+	for _, one := range [...]struct {
+		is bool
+		to *int
+	}{
+		{me != 0 && c.Assignee == me, &n.Mine},
+		{c.Assignee == 0, &n.Unassigned},
+		{c.NeedsReply, &n.NeedsReply},
+		{c.Failed, &n.Failed},
+		{c.Unread > 0, &n.Unread},
+	} {
+		if one.is {
+			*one.to++
+		}
+	}
+}
+
 // Conversations returns the page of lines that q selects, newest activity first; next is zero on the last page.
 func (d *Desk) Conversations(ctx context.Context, a Actor, q ConversationQuery) (lines []Line, next store.Mark, err error) {
-	err = d.look(ctx, a, MayConverse, func(tx *store.Tx) error {
-		rows, more := q.walk(tx)
+	err = d.look(ctx, a, MayRead, func(tx *store.Tx) error {
+		g, err := d.grant(tx, a)
+		if err != nil {
+			return err
+		}
+		rows, more := q.walk(tx, g)
 		if more {
 			last := rows[len(rows)-1]
 			next = store.Mark{Order: last.Order, ID: uint64(last.ID)}
 		}
 		for _, c := range rows {
-			l, err := d.line(tx, c)
+			l, err := d.line(tx, c, g.masks)
 			if err != nil {
 				return err
 			}
@@ -198,24 +261,28 @@ func (d *Desk) Conversations(ctx context.Context, a Actor, q ConversationQuery) 
 
 // Conversation returns one line.
 func (d *Desk) Conversation(ctx context.Context, a Actor, id ConversationID) (l Line, err error) {
-	err = d.look(ctx, a, MayConverse, func(tx *store.Tx) error {
-		c, err := conversationOf(tx, id)
+	err = d.look(ctx, a, MayRead, func(tx *store.Tx) error {
+		c, err := d.seen(tx, a, id)
 		if err != nil {
 			return err
 		}
-		l, err = d.line(tx, c)
+		g, err := d.grant(tx, a)
+		if err != nil {
+			return err
+		}
+		l, err = d.line(tx, c, g.masks)
 		return err
 	})
 	return l, err
 }
 
-func (q *ConversationQuery) walk(tx *store.Tx) (rows []Conversation, more bool) {
+func (q *ConversationQuery) walk(tx *store.Tx, g *Grant) (rows []Conversation, more bool) {
 	now, all := tx.Now(), q.most(tx)
 	if all == 0 {
 		return nil, false
 	}
 	conversations.Walk(tx, q.After, func(id uint64, c *Conversation) bool {
-		if !q.selects(c, now) {
+		if !g.sees(c) || !q.selects(c, now) {
 			return true
 		}
 		if len(rows) == q.Limit {
@@ -272,10 +339,11 @@ func (q *ConversationQuery) selects(c *Conversation, now time.Time) bool {
 }
 
 // line opens what a list shows of a conversation. A message that this transaction cannot see yet is left out.
-func (d *Desk) line(tx *store.Tx, c Conversation) (Line, error) {
+func (d *Desk) line(tx *store.Tx, c Conversation, masks Masks) (Line, error) {
 	l := Line{Conversation: c}
 	card, err := contactOf(tx, c.Contact)
 	if err == nil {
+		masks.contact(card)
 		l.Name = card.DisplayName()
 	} else if err = ignoreMissing(err); err != nil {
 		return l, err
@@ -284,6 +352,7 @@ func (d *Desk) line(tx *store.Tx, c Conversation) (Line, error) {
 		if l.Last, err = messageOf(tx, c.LastMessage()); ignoreMissing(err) != nil {
 			return l, err
 		}
+		masks.message(l.Last)
 	}
 	kind, err := d.kindOf(tx, c.Inbox)
 	if err != nil {
@@ -309,10 +378,14 @@ func (d *Desk) windowOf(kind string, c *Conversation) time.Time {
 func conversationOf(tx *store.Tx, id ConversationID) (Conversation, error) {
 	c, ok := conversations.Get(tx, uint64(id))
 	if !ok {
-		return c, missing("problem.conversation_missing", "This conversation does not exist or was deleted.")
+		return c, conversationMissing()
 	}
 	c.ID = id
 	return c, nil
+}
+
+func conversationMissing() error {
+	return missing("problem.conversation_missing", "This conversation does not exist or was deleted.")
 }
 
 // conversationsOf calls fn with every conversation of a contact.
@@ -332,6 +405,7 @@ func conversationFor(tx *store.Tx, in InboxID, c *Contact) (Conversation, error)
 	now := InstantOf(tx.Now())
 	conv := Conversation{
 		ID: ConversationID(tx.NextID()), Contact: c.ID, Inbox: in, Status: Open, CreatedAt: now, UpdatedAt: now,
+		Sensitive: c.Sensitive,
 	}
 	if err := threads.Put(tx, []uint64{uint64(c.ID), uint64(in)}, uint64(conv.ID)); err != nil {
 		return conv, err

@@ -32,7 +32,7 @@ func (d *Desk) CertifiedErasure(ctx context.Context, actor Actor, id ContactID, 
 	out := &Erasure{}
 	talks := 0
 	err := d.act(ctx, actor, MayErase, AuditContactErased, func(tx *store.Tx, e *AuditEvent) error {
-		c, err := contactOf(tx, id)
+		c, err := d.seenContact(tx, actor, id)
 		if err != nil {
 			return err
 		}

@@ -72,6 +72,50 @@ func (d *Desk) Events(ctx context.Context, after uint64, limit int) ([]Event, er
 	return out, err
 }
 
+// Sight returns those of the events that the actor may know of.
+func (d *Desk) Sight(ctx context.Context, a Actor, list []Event) ([]Event, error) {
+	var out []Event
+	err := d.db.View(ctx, func(tx *store.Tx) error {
+		g, err := d.grant(tx, a)
+		if err != nil {
+			return err
+		}
+		if g.everywhere() && g.May(MaySensitive) {
+			out = list
+			return nil
+		}
+		for _, e := range list {
+			ok, err := g.hears(tx, e)
+			if err != nil {
+				return err
+			}
+			if ok {
+				out = append(out, e)
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+func (g *Grant) hears(tx *store.Tx, e Event) (bool, error) {
+	switch {
+	case e.Conversation != 0:
+		c, err := conversationOf(tx, e.Conversation)
+		if err != nil {
+			return true, ignoreMissing(err) // it is gone: whoever shows it has to know
+		}
+		return g.sees(&c) || g.reaches(c.Inbox) && !c.Sensitive, nil // it may have left the actor's sight just now
+	case e.Contact != 0:
+		c, err := contactOf(tx, e.Contact)
+		if err != nil {
+			return true, ignoreMissing(err)
+		}
+		return g.knows(tx, c)
+	}
+	return e.Inbox == 0 || g.reaches(e.Inbox), nil
+}
+
 // LastEvent returns the number of the newest event, 0 when there is none.
 func (d *Desk) LastEvent(ctx context.Context) (seq uint64, err error) {
 	err = d.db.View(ctx, func(tx *store.Tx) error {

@@ -142,6 +142,11 @@ func merge(tx *store.Tx, a, b *Contact) (*Contact, error) {
 	}
 	a.Merged = append(append(a.Merged, b.ID), b.Merged...)
 	b.MergedInto = a.ID
+	if a.Sensitive = a.Sensitive || b.Sensitive; a.Sensitive {
+		if err := flagConversations(tx, a); err != nil {
+			return nil, err
+		}
+	}
 	if err := saveContact(tx, b); err != nil {
 		return nil, err
 	}

@@ -3,9 +3,11 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"kith/store"
@@ -94,6 +96,9 @@ func (d *Desk) SetInboxSettings(ctx context.Context, actor Actor, id InboxID, ch
 	defer d.inboxes.forget()
 	return d.act(ctx, actor, MayInboxes, AuditInboxChanged, func(tx *store.Tx, e *AuditEvent) error {
 		e.Object = uint64(id)
+		if g, err := d.grant(tx, actor); err != nil || !g.reaches(id) {
+			return cmp.Or(err, inboxMissing())
+		}
 		return changeInbox(tx, id, func(in *Inbox) bool {
 			maps.Copy(in.Settings, changes)
 			in.Paused, in.PausedAt = nil, 0
@@ -114,6 +119,30 @@ func (d *Desk) Inboxes(ctx context.Context) ([]Inbox, error) {
 	})
 	return out, err
 }
+
+// InboxesOf returns the inboxes that the actor sees.
+func (d *Desk) InboxesOf(ctx context.Context, a Actor) ([]Inbox, error) {
+	g, err := d.ask(ctx, a, MayOwnAccount)
+	if err != nil {
+		return nil, err
+	}
+	all, err := d.Inboxes(ctx)
+	return slices.DeleteFunc(all, func(in Inbox) bool { return !g.reaches(in.ID) }), err
+}
+
+// InboxOf returns the inbox of that number when the actor sees it.
+func (d *Desk) InboxOf(ctx context.Context, a Actor, id InboxID) (*Inbox, error) {
+	g, err := d.ask(ctx, a, MayOwnAccount)
+	if err != nil {
+		return nil, err
+	}
+	if !g.reaches(id) {
+		return nil, inboxMissing()
+	}
+	return d.Inbox(ctx, id)
+}
+
+func inboxMissing() error { return missing("problem.inbox_missing", "This inbox does not exist.") }
 
 // Inbox returns the inbox of that number. Its settings are shared: they must not be changed.
 func (d *Desk) Inbox(ctx context.Context, id InboxID) (in *Inbox, err error) {
@@ -187,7 +216,14 @@ func (d *Desk) SaveTemplates(ctx context.Context, id InboxID, list []Template) e
 
 // Templates returns the texts of an inbox that may be sent now, and when they were fetched.
 func (d *Desk) Templates(ctx context.Context, a Actor, id InboxID) (list []Template, at Instant, err error) {
-	err = d.look(ctx, a, MayConverse, func(tx *store.Tx) error {
+	err = d.look(ctx, a, MayRead, func(tx *store.Tx) error {
+		g, err := d.grant(tx, a)
+		if err != nil {
+			return err
+		}
+		if !g.reaches(id) {
+			return inboxMissing()
+		}
 		t, err := templates.Get(tx, store.Nobody, uint64(id))
 		if err != nil {
 			return ignoreMissing(err)

@@ -29,7 +29,7 @@ func (id MessageID) Conversation() ConversationID { return ConversationID(id.Gro
 // ParseMessageID reads what String wrote.
 func ParseMessageID(s string) (MessageID, error) {
 	parts := strings.Split(s, ".")
-	bad := missing("problem.message_missing", "This message does not exist.")
+	bad := messageMissing()
 	if len(parts) != 3 {
 		return MessageID{}, bad
 	}
@@ -42,6 +42,10 @@ func ParseMessageID(s string) (MessageID, error) {
 		n[i] = v
 	}
 	return MessageID{DayKey: unpackDay(uint32(n[1])), Group: n[0], Seq: n[2]}, nil //nolint:gosec // parsed as 32 bits
+}
+
+func messageMissing() error {
+	return missing("problem.message_missing", "This message does not exist.")
 }
 
 // Message is one message or note of a conversation.
@@ -141,15 +145,29 @@ type MessagePage struct {
 
 // Messages returns up to limit messages before the one given (zero = the newest ones).
 func (d *Desk) Messages(ctx context.Context, a Actor, id ConversationID, before MessageID, limit int) (p MessagePage, err error) {
-	err = d.look(ctx, a, MayConverse, func(tx *store.Tx) error {
-		c, err := conversationOf(tx, id)
+	var about ContactID
+	err = d.look(ctx, a, MayRead, func(tx *store.Tx) error {
+		c, err := d.seen(tx, a, id)
 		if err != nil {
 			return err
 		}
-		p, err = pageOf(tx, &c, before, limit)
-		return err
+		about = c.Contact
+		if p, err = pageOf(tx, &c, before, limit); err != nil {
+			return err
+		}
+		g, err := d.grant(tx, a)
+		if err != nil {
+			return err
+		}
+		for i := range p.Messages {
+			g.masks.message(&p.Messages[i])
+		}
+		return nil
 	})
-	return p, err
+	if err != nil {
+		return MessagePage{}, err
+	}
+	return p, d.read(ctx, a, AuditConversationRead, about, uint64(id))
 }
 
 // pageOf reads newest to oldest by (day, sequence) and orders the page by the network's time.
@@ -181,11 +199,23 @@ func pageOf(tx *store.Tx, c *Conversation, before MessageID, limit int) (p Messa
 
 // Message returns one message.
 func (d *Desk) Message(ctx context.Context, a Actor, id MessageID) (m *Message, err error) {
-	err = d.look(ctx, a, MayConverse, func(tx *store.Tx) error {
-		m, err = messageOf(tx, id)
+	err = d.look(ctx, a, MayRead, func(tx *store.Tx) error {
+		if m, err = messageOf(tx, id); err != nil {
+			return err
+		}
+		if _, err := d.seen(tx, a, id.Conversation()); err != nil {
+			return messageMissing()
+		}
+		g, err := d.grant(tx, a)
+		if err == nil {
+			g.masks.message(m)
+		}
 		return err
 	})
-	return m, err
+	if err != nil {
+		return nil, err
+	}
+	return m, d.read(ctx, a, AuditConversationRead, m.Contact, id.Group)
 }
 
 // Attachment opens the nth file of a message. The caller closes it.

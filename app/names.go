@@ -176,7 +176,8 @@ func compareName(n contactName, id ContactID) int { return cmp.Compare(n.id, id)
 func (d *Desk) SearchContacts(ctx context.Context, a Actor, text string, limit int) (list []Contact, err error) {
 	text = strings.TrimSpace(text)
 	if q := word.Parse(text); q.Empty() {
-		return nil, a.may(MayContacts)
+		_, err := d.ask(ctx, a, MaySeeContacts)
+		return nil, err
 	}
 	queries := []ContactQuery{{Prefix: text, Limit: limit}}
 	if strings.Contains(text, "@") && !strings.HasPrefix(text, "@") {

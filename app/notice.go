@@ -56,6 +56,13 @@ func (r *receiver) notice(n *Notice) error {
 // Notices returns the newest notices of an inbox, newest first.
 func (d *Desk) Notices(ctx context.Context, a Actor, in InboxID, limit int) (out []InboxNotice, err error) {
 	err = d.look(ctx, a, MaySeeChannels, func(tx *store.Tx) error {
+		g, err := d.grant(tx, a)
+		if err != nil {
+			return err
+		}
+		if !g.reaches(in) {
+			return inboxMissing()
+		}
 		return notices.Back(tx, uint64(in), newestFirst(notices.Days(tx)), 0, func(ref store.Ref, n *InboxNotice) error {
 			if len(out) == limit {
 				return store.ErrStop
@@ -95,11 +102,21 @@ func keepUnreadable(tx *store.Tx, in InboxID, u Unread) error {
 // Unreadable lists what could not be read, newest first.
 func (d *Desk) Unreadable(ctx context.Context, a Actor, in InboxID, limit int) (out []Unreadable, err error) {
 	err = d.look(ctx, a, MaySeeChannels, func(tx *store.Tx) error {
+		g, err := d.grant(tx, a)
+		if err != nil {
+			return err
+		}
+		if !g.reaches(in) {
+			return inboxMissing()
+		}
 		return unreadable.Back(tx, uint64(in), newestFirst(unreadable.Days(tx)), 0, func(ref store.Ref, u *Unreadable) error {
 			if len(out) == limit {
 				return store.ErrStop
 			}
 			u.ID = MessageID(ref)
+			if g.masks != (Masks{}) {
+				u.Raw = nil // it holds everything that is masked elsewhere
+			}
 			out = append(out, *u)
 			return nil
 		})
@@ -111,6 +128,13 @@ func (d *Desk) Unreadable(ctx context.Context, a Actor, in InboxID, limit int) (
 func (d *Desk) Replay(ctx context.Context, a Actor, id MessageID, read func(raw []byte) (Inbound, error)) error {
 	var raw Unreadable
 	err := d.look(ctx, a, MayInboxes, func(tx *store.Tx) error {
+		g, err := d.grant(tx, a)
+		if err != nil {
+			return err
+		}
+		if !g.reaches(InboxID(id.Group)) {
+			return missing("problem.unreadable_missing", "This entry is not here any more.")
+		}
 		u, err := unreadable.Get(tx, store.Ref(id))
 		if err != nil {
 			return found(err, "problem.unreadable_missing", "This entry is not here any more.")

@@ -31,6 +31,11 @@ func (d *Desk) ChangeAgent(ctx context.Context, actor Actor, id AgentID, ch Agen
 	if ch.Leave != nil && *ch.Leave {
 		kind = AuditDeletionAsked
 	}
+	if ch.Role != nil {
+		if err := d.CheckRole(ctx, actor, *ch.Role); err != nil {
+			return nil, err
+		}
+	}
 	err = d.act(ctx, actor, may, kind, func(tx *store.Tx, e *AuditEvent) error {
 		e.Subject = id
 		if a, err = managed(tx, actor, id); err != nil {
@@ -181,7 +186,7 @@ func (d *Desk) unassign(ctx context.Context, actor Actor, id AgentID) (more bool
 	var mine []ConversationID
 	err = d.look(ctx, actor, MayAgents, func(tx *store.Tx) error {
 		q := ConversationQuery{Status: Open, Assignee: &id, Limit: unassignStep}
-		rows, _ := q.walk(tx)
+		rows, _ := q.walk(tx, &everything)
 		for i := range rows {
 			mine = append(mine, rows[i].ID)
 		}

@@ -44,7 +44,7 @@ func (d *Desk) Reply(ctx context.Context, a Actor, id ConversationID, draft Draf
 	}
 	var m *Message
 	err := d.act(ctx, a, MayConverse, kind, func(tx *store.Tx, e *AuditEvent) error {
-		c, err := conversationOf(tx, id)
+		c, err := d.seen(tx, a, id)
 		if err != nil {
 			return err
 		}
@@ -267,11 +267,11 @@ func (d *Desk) React(ctx context.Context, a Actor, id MessageID, emoji string) e
 		return invalid("emoji", "problem.emoji", "A reaction is one emoji.")
 	}
 	return d.act(ctx, a, MayConverse, AuditReacted, func(tx *store.Tx, e *AuditEvent) error {
-		m, err := messageOf(tx, id)
+		c, err := d.seen(tx, a, id.Conversation())
 		if err != nil {
 			return err
 		}
-		c, err := conversationOf(tx, id.Conversation())
+		m, err := messageOf(tx, id)
 		if err != nil {
 			return err
 		}
@@ -290,15 +290,15 @@ func (d *Desk) React(ctx context.Context, a Actor, id MessageID, emoji string) e
 // Resend queues a message again that failed, or whose outcome is unknown, on a person's word.
 func (d *Desk) Resend(ctx context.Context, a Actor, id MessageID) (m *Message, err error) {
 	err = d.act(ctx, a, MayConverse, AuditResent, func(tx *store.Tx, e *AuditEvent) error {
+		c, err := d.seen(tx, a, id.Conversation())
+		if err != nil {
+			return err
+		}
 		if m, err = messageOf(tx, id); err != nil {
 			return err
 		}
 		if m.Status != StatusFailed && m.Status != StatusUnknown {
 			return conflict("problem.not_failed", "Only a message that failed can be sent again.")
-		}
-		c, err := conversationOf(tx, id.Conversation())
-		if err != nil {
-			return err
 		}
 		in, err := inboxOf(tx, c.Inbox)
 		if err != nil {
@@ -323,16 +323,16 @@ func (d *Desk) Resend(ctx context.Context, a Actor, id MessageID) (m *Message, e
 // Cancel withdraws a message that is still queued.
 func (d *Desk) Cancel(ctx context.Context, a Actor, id MessageID) error {
 	return d.act(ctx, a, MayConverse, AuditCancelled, func(tx *store.Tx, e *AuditEvent) error {
+		c, err := d.seen(tx, a, id.Conversation())
+		if err != nil {
+			return err
+		}
 		m, err := messageOf(tx, id)
 		if err != nil {
 			return err
 		}
 		if m.Status != StatusQueued {
 			return conflict("problem.too_late", "This message has been sent already.")
-		}
-		c, err := conversationOf(tx, id.Conversation())
-		if err != nil {
-			return err
 		}
 		e.Object, e.Subject, e.Message = uint64(c.ID), c.Contact, id.Seq
 		m.Status = StatusCancelled
@@ -348,7 +348,7 @@ func (d *Desk) CreateUpload(ctx context.Context, a Actor, id ConversationID) (*s
 	var about store.Subject
 	var now time.Time
 	err := d.look(ctx, a, MayConverse, func(tx *store.Tx) error {
-		c, err := conversationOf(tx, id)
+		c, err := d.seen(tx, a, id)
 		about, now = c.Contact, tx.Now()
 		return err
 	})

@@ -136,7 +136,7 @@ func (d *Desk) expiring(r Retention, run RetentionRun, now time.Time) (all []Exp
 // what it did; an error about one class does not keep the others from running. An error that wraps
 // store.ErrUnconfirmed waits for a person.
 func (d *Desk) RunRetention(ctx context.Context, a Actor, run RetentionRun) (done []Expiring, err error) {
-	if err := a.may(MayRetention); err != nil {
+	if _, err := d.ask(ctx, a, MayRetention); err != nil {
 		return nil, err
 	}
 	ctx = store.Freeing(ctx)

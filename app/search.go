@@ -98,10 +98,11 @@ func indexTerms(tx *store.Tx, ref store.Ref, m *Message, add func([]byte)) {
 
 // SearchMessages finds the newest messages and notes that a query selects.
 func (d *Desk) SearchMessages(ctx context.Context, a Actor, q SearchQuery) (f Found, err error) {
-	if err := a.may(MayConverse); err != nil {
+	g, err := d.ask(ctx, a, MayRead)
+	if err != nil {
 		return f, err
 	}
-	s := search{SearchQuery: q, limit: max(q.Limit, 1)}
+	s := search{SearchQuery: q, limit: max(q.Limit, 1), grant: g}
 	if err := d.readSearch(ctx, &s); err != nil {
 		return f, err
 	}
@@ -123,7 +124,10 @@ func (d *Desk) SearchMessages(ctx context.Context, a Actor, q SearchQuery) (f Fo
 			f.Back = progress.Since.Time()
 		}
 	}
-	return f, err
+	if err != nil {
+		return Found{}, err
+	}
+	return f, d.read(ctx, a, AuditSearched, 0, 0)
 }
 
 // search is one search under way.
@@ -133,6 +137,7 @@ type search struct {
 	people []ContactID // Contact and those that were merged into it
 	limit  int
 	looked int
+	grant  *Grant // of who looks
 	found  Found
 }
 
@@ -200,6 +205,7 @@ func (s *search) look(tx *store.Tx, ref store.Ref) error {
 			s.found.Back = s.found.Next.Day.Time()
 			return store.ErrStop
 		}
+		s.grant.masks.message(m)
 		s.found.Messages = append(s.found.Messages, *m)
 	}
 	if s.looked >= mostLookedAt {
@@ -220,7 +226,7 @@ func (s *search) selects(tx *store.Tx, m *Message) bool {
 		return false
 	}
 	c, ok := conversations.Get(tx, m.ID.Group)
-	if !ok || s.Inbox != 0 && c.Inbox != s.Inbox {
+	if !ok || !s.grant.sees(&c) || s.Inbox != 0 && c.Inbox != s.Inbox {
 		return false // or erased meanwhile
 	}
 	var texts []string

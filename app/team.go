@@ -36,6 +36,7 @@ func (d *Desk) AddTeam(ctx context.Context, a Actor, name string) (t *Team, err 
 
 // ChangeTeam gives a team its name and its members.
 func (d *Desk) ChangeTeam(ctx context.Context, a Actor, id TeamID, name string, members []AgentID) error {
+	defer d.grants.forget()
 	return d.act(ctx, a, MayAgents, AuditTeamChanged, func(tx *store.Tx, e *AuditEvent) error {
 		e.Object = uint64(id)
 		t, err := teamOf(tx, id)
@@ -48,6 +49,7 @@ func (d *Desk) ChangeTeam(ctx context.Context, a Actor, id TeamID, name string, 
 
 // RemoveTeam removes a team; its members stay.
 func (d *Desk) RemoveTeam(ctx context.Context, a Actor, id TeamID) error {
+	defer d.grants.forget()
 	return d.act(ctx, a, MayAgents, AuditTeamChanged, func(tx *store.Tx, e *AuditEvent) error {
 		e.Object = uint64(id)
 		if _, err := teamOf(tx, id); err != nil {

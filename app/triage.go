@@ -20,7 +20,7 @@ type ConversationChange struct {
 // ChangeConversation applies what ch names.
 func (d *Desk) ChangeConversation(ctx context.Context, a Actor, id ConversationID, ch ConversationChange) error {
 	return d.act(ctx, a, MayConverse, AuditConversationChanged, func(tx *store.Tx, e *AuditEvent) error {
-		c, err := conversationOf(tx, id)
+		c, err := d.seen(tx, a, id)
 		if err != nil {
 			return err
 		}
@@ -62,8 +62,12 @@ func (ch *ConversationChange) apply(tx *store.Tx, c *Conversation) error {
 // MarkSeen says that the actor has opened the conversation: nothing in it is unread, and the network is told so.
 func (d *Desk) MarkSeen(ctx context.Context, a Actor, id ConversationID) error {
 	var seen bool
-	err := d.look(ctx, a, MayConverse, func(tx *store.Tx) error {
-		c, err := conversationOf(tx, id)
+	g, err := d.grantFor(ctx, a)
+	if err != nil || !g.May(MayConverse) {
+		return err // who only reads leaves it to others
+	}
+	err = d.look(ctx, a, MayRead, func(tx *store.Tx) error {
+		c, err := d.seen(tx, a, id)
 		seen = c.Unread == 0
 		return err
 	})
@@ -71,7 +75,7 @@ func (d *Desk) MarkSeen(ctx context.Context, a Actor, id ConversationID) error {
 		return err
 	}
 	return d.act(ctx, a, MayConverse, AuditMarkedRead, func(tx *store.Tx, e *AuditEvent) error {
-		c, err := conversationOf(tx, id)
+		c, err := d.seen(tx, a, id)
 		if err != nil {
 			return err
 		}

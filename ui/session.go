@@ -28,6 +28,9 @@ func (s *site) signed(h func(c echo.Context, a app.Actor) error) echo.HandlerFun
 		if err != nil {
 			return err
 		}
+		if a, err = s.Desk.Admit(c.Request().Context(), a); err != nil {
+			return err
+		}
 		return h(c, a)
 	}
 }

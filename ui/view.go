@@ -3,6 +3,7 @@
 package ui
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -30,10 +31,10 @@ type place struct {
 
 // places are the entries of the rail and the tab bar, in order.
 var places = []place{
-	{path: "/inbox", icon: "inbox", label: "layout.inbox", may: app.MayConverse},
+	{path: "/inbox", icon: "inbox", label: "layout.inbox", may: app.MayRead},
 	{path: "/channels", icon: "plug", label: "channels.nav", may: app.MaySeeChannels},
 	{path: "/simulator", icon: "flask-conical", label: "layout.simulator", may: app.MayConverse, simulator: true},
-	{path: "/preferences", icon: "settings", label: "layout.settings", may: app.MayConverse, foot: true},
+	{path: "/preferences", icon: "settings", label: "layout.settings", may: app.MayOwnAccount, foot: true},
 }
 
 // view makes the frame of a page. It reads the newest event first: what happens while the page is made is told again by
@@ -49,8 +50,10 @@ func (s *site) view(c echo.Context, a app.Actor, title string) (layout.View, err
 	if err != nil {
 		return v, err
 	}
-	v.Live = "/live?after=" + strconv.FormatUint(seq, 10)
-	counts, err := s.Desk.Counts(ctx, a)
+	if a.May(app.MayRead) || a.May(app.MaySeeChannels) {
+		v.Live = "/live?after=" + strconv.FormatUint(seq, 10)
+	}
+	counts, err := s.counts(ctx, a)
 	if err != nil {
 		return v, err
 	}
@@ -71,12 +74,20 @@ func (s *site) view(c echo.Context, a app.Actor, title string) (layout.View, err
 
 // marks answers with the counted places of the rail, for the page at ?at=.
 func (s *site) marks(c echo.Context, a app.Actor) error {
-	counts, err := s.Desk.Counts(c.Request().Context(), a)
+	counts, err := s.counts(c.Request().Context(), a)
 	if err != nil {
 		return err
 	}
 	v := layout.View{Locale: s.locale(c), Nav: s.nav(c.QueryParam("at"), a, counts)}
 	return render.Fragment(c, http.StatusOK, layout.Marks(v)...)
+}
+
+// counts are the numbers of the rail; who reads no conversations has none.
+func (s *site) counts(ctx context.Context, a app.Actor) (app.Counts, error) {
+	if !a.May(app.MayRead) {
+		return app.Counts{}, nil
+	}
+	return s.Desk.Counts(ctx, a)
 }
 
 func (s *site) nav(at string, a app.Actor, counts app.Counts) []layout.NavItem {

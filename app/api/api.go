@@ -93,6 +93,9 @@ func (x *API) known(next handler) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
+		if a, err = x.desk.Admit(c.Request().Context(), a); err != nil {
+			return err
+		}
 		return next(c, a)
 	}
 }

@@ -36,7 +36,8 @@ type agentJSON struct {
 	UpdatedAt stamp  `json:"updated_at"`
 }
 
-func (x *API) listAgents(c echo.Context, _ app.Actor) error {
+// listAgents names everybody who works here; only who may add people sees their addresses.
+func (x *API) listAgents(c echo.Context, a app.Actor) error {
 	all, err := x.desk.Agents(c.Request().Context())
 	if err != nil {
 		return err
@@ -46,6 +47,9 @@ func (x *API) listAgents(c echo.Context, _ app.Actor) error {
 		out[i] = agentJSON{
 			ID: formatID(p.ID), Name: p.Name, Email: p.Email, Role: p.Role.String(), Disabled: p.Disabled,
 			CreatedAt: stamp(p.CreatedAt), UpdatedAt: stamp(p.CreatedAt),
+		}
+		if !a.May(app.MayAgents) {
+			out[i].Email = ""
 		}
 	}
 	return answerList(c, out, "")

@@ -35,8 +35,8 @@ func inboxOf(in *app.Inbox) inboxJSON {
 	return out
 }
 
-func (x *API) listInboxes(c echo.Context, _ app.Actor) error {
-	all, err := x.desk.Inboxes(c.Request().Context())
+func (x *API) listInboxes(c echo.Context, a app.Actor) error {
+	all, err := x.desk.InboxesOf(c.Request().Context(), a)
 	if err != nil {
 		return err
 	}
@@ -47,18 +47,18 @@ func (x *API) listInboxes(c echo.Context, _ app.Actor) error {
 	return answerList(c, out, "")
 }
 
-// inboxIn returns the number of the inbox in the path, which exists.
-func (x *API) inboxIn(c echo.Context) (app.InboxID, error) {
+// inboxIn returns the number of the inbox in the path, which exists and that the key sees.
+func (x *API) inboxIn(c echo.Context, a app.Actor) (app.InboxID, error) {
 	n, err := numberIn(c, 64)
 	if err != nil {
 		return 0, err
 	}
-	_, err = x.desk.Inbox(c.Request().Context(), app.InboxID(n))
+	_, err = x.desk.InboxOf(c.Request().Context(), a, app.InboxID(n))
 	return app.InboxID(n), err
 }
 
 func (x *API) listTemplates(c echo.Context, a app.Actor) error {
-	in, err := x.inboxIn(c)
+	in, err := x.inboxIn(c, a)
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ type noticeJSON struct {
 var levels = map[app.NoticeLevel]string{app.LevelInfo: "info", app.LevelWarning: "warning", app.LevelAlarm: "alarm"}
 
 func (x *API) listNotices(c echo.Context, a app.Actor) error {
-	in, err := x.inboxIn(c)
+	in, err := x.inboxIn(c, a)
 	if err != nil {
 		return err
 	}
@@ -117,7 +117,7 @@ type unreadableJSON struct {
 }
 
 func (x *API) listUnreadable(c echo.Context, a app.Actor) error {
-	in, err := x.inboxIn(c)
+	in, err := x.inboxIn(c, a)
 	if err != nil {
 		return err
 	}
@@ -141,7 +141,7 @@ func (x *API) listUnreadable(c echo.Context, a app.Actor) error {
 }
 
 func (x *API) replayUnreadable(c echo.Context, a app.Actor) error {
-	in, err := x.inboxIn(c)
+	in, err := x.inboxIn(c, a)
 	if err != nil {
 		return err
 	}

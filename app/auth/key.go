@@ -5,6 +5,7 @@ package auth
 import (
 	"context"
 	"crypto/subtle"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -40,12 +41,14 @@ func (a *Auth) AddKey(ctx context.Context, by app.Actor, n NewKey) (text string,
 	switch {
 	case n.Name == "" || len(n.Name) > 200:
 		return "", nil, refused("name", "problem.key_name", "Enter a name for the key, such as the program that will use it.")
-	case n.Role < app.Owner || n.Role > app.AgentRole:
-		return "", nil, refused("role", "problem.role", "Choose owner, admin, manager or agent as the role.")
 	case n.Lasts < 0:
 		return "", nil, refused("expires", "problem.key_expires", "Enter how long the key lasts, such as 90d.")
-	case n.Role < by.Role:
+	}
+	switch err := a.desk.CheckRole(ctx, by, n.Role); {
+	case errors.Is(err, app.ErrForbidden):
 		return "", nil, refused("role", "problem.key_role", "A key may not have a higher role than your own.")
+	case err != nil:
+		return "", nil, err
 	}
 	err = a.desk.Act(ctx, by, app.MayAgents, app.AuditKeyAdded, func(tx *store.Tx, e *app.AuditEvent) error {
 		now := tx.Now()

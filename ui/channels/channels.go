@@ -106,7 +106,7 @@ func (p *pages) list(c echo.Context, a app.Actor) error {
 		return err
 	}
 	ctx := c.Request().Context()
-	inboxes, err := p.Desk.Inboxes(ctx)
+	inboxes, err := p.Desk.InboxesOf(ctx, a)
 	if err != nil {
 		return err
 	}
@@ -158,7 +158,7 @@ func (p *pages) show(c echo.Context, a app.Actor, status int, say layout.Notice)
 		return echo.ErrNotFound
 	}
 	ctx, id := c.Request().Context(), app.InboxID(n)
-	in, err := p.Desk.Inbox(ctx, id)
+	in, err := p.Desk.InboxOf(ctx, a, id)
 	if err != nil {
 		return err
 	}

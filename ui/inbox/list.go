@@ -40,7 +40,7 @@ func (p *pages) list(c echo.Context, a app.Actor, current app.ConversationID) (v
 		return v, err
 	}
 	v.f.settle(v.counts)
-	if v.inboxes, err = p.Desk.Inboxes(ctx); err != nil {
+	if v.inboxes, err = p.Desk.InboxesOf(ctx, a); err != nil {
 		return v, err
 	}
 	if v.labels, err = p.Desk.Labels(ctx); err != nil {

@@ -97,9 +97,6 @@ func (p *pages) open(c echo.Context, a app.Actor, id app.ConversationID, have st
 	if v.line, err = p.Desk.Conversation(ctx, a, id); err != nil {
 		return nil, err
 	}
-	if v.contact, err = p.Desk.Contact(ctx, a, v.line.Contact); err != nil {
-		return nil, err
-	}
 	in, err := p.Desk.Inbox(ctx, v.line.Inbox)
 	if err != nil {
 		return nil, err
@@ -110,6 +107,9 @@ func (p *pages) open(c echo.Context, a app.Actor, id app.ConversationID, have st
 	}
 	list, err := p.messages(ctx, v, older)
 	if err != nil {
+		return nil, err
+	}
+	if v.contact, err = p.Desk.Contact(ctx, a, v.line.Contact); err != nil {
 		return nil, err
 	}
 	v.show(list)
@@ -126,7 +126,7 @@ func (p *pages) surroundings(ctx context.Context, v *threadView) (err error) {
 	if v.labels, err = p.Desk.Labels(ctx); err != nil {
 		return err
 	}
-	if v.inboxes, err = p.Desk.Inboxes(ctx); err != nil {
+	if v.inboxes, err = p.Desk.InboxesOf(ctx, v.a); err != nil {
 		return err
 	}
 	if len(v.inboxes) < 2 {

@@ -34,6 +34,8 @@ type Desk interface {
 	Watch() <-chan struct{}
 	Events(ctx context.Context, after uint64, limit int) ([]app.Event, error)
 	LastEvent(ctx context.Context) (uint64, error)
+	// Sight leaves those of the events that the actor may know of.
+	Sight(ctx context.Context, a app.Actor, list []app.Event) ([]app.Event, error)
 }
 
 // Stream serves event streams.
@@ -61,7 +63,7 @@ const (
 
 // Serve writes events until the request or the server ends.
 func (s *Stream) Serve(c echo.Context, a app.Actor) error {
-	if !a.May(app.MayConverse) {
+	if !a.May(app.MayRead) && !a.May(app.MaySeeChannels) {
 		return &app.Problem{Kind: app.ErrForbidden, Key: "problem.forbidden", Text: "Your role does not allow this."}
 	}
 	ctx := c.Request().Context()
@@ -82,7 +84,7 @@ func (s *Stream) Serve(c echo.Context, a app.Actor) error {
 	if err := w.write(hello); err != nil {
 		return nil //nolint:nilerr // the browser is gone: nothing is left to tell
 	}
-	s.follow(c, w, after)
+	s.follow(c, a, w, after)
 	return nil
 }
 
@@ -107,7 +109,7 @@ func refresh(seq uint64) string {
 }
 
 // follow tells what happens until nobody listens.
-func (s *Stream) follow(c echo.Context, w *writer, after uint64) {
+func (s *Stream) follow(c echo.Context, a app.Actor, w *writer, after uint64) {
 	beat := time.NewTicker(s.beat())
 	defer beat.Stop()
 	looks := time.NewTicker(min(look, s.beat()))
@@ -115,7 +117,7 @@ func (s *Stream) follow(c echo.Context, w *writer, after uint64) {
 	ctx := c.Request().Context()
 	for {
 		news := s.Desk.Watch()
-		next, err := s.tell(ctx, w, after)
+		next, err := s.tell(ctx, a, w, after)
 		if err != nil {
 			return
 		}
@@ -154,16 +156,22 @@ func (s *Stream) wait(c echo.Context, w *writer, news <-chan struct{}, beat, loo
 func (s *Stream) still(c echo.Context) bool { return s.Still == nil || s.Still(c) == nil }
 
 // tell writes what happened after seq and returns the newest event told.
-func (s *Stream) tell(ctx context.Context, w *writer, seq uint64) (uint64, error) {
+func (s *Stream) tell(ctx context.Context, a app.Actor, w *writer, seq uint64) (uint64, error) {
 	var all news
 	for {
 		events, err := s.Desk.Events(ctx, seq, batch)
 		if err != nil {
 			return seq, err
 		}
-		for _, e := range events {
+		if len(events) > 0 {
+			seq = events[len(events)-1].Seq
+		}
+		seen, err := s.Desk.Sight(ctx, a, events)
+		if err != nil {
+			return seq, err
+		}
+		for _, e := range seen {
 			all.add(e)
-			seq = e.Seq
 		}
 		if len(events) < batch {
 			break
