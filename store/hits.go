@@ -73,10 +73,11 @@ func (h *listHits) load(block int) (err error) {
 
 // list appends the numbers of one block of a list.
 func (s *segment) list(t *segmentTerm, block int, to []uint32) ([]uint32, error) {
-	plain, err := s.block(blockPostings, t.block+uint32(block), nil) //nolint:gosec // an index
+	plain, err := s.block(blockPostings, t.block+uint32(block), s.plain) //nolint:gosec // an index
 	if err != nil {
 		return to, err
 	}
+	s.plain = plain
 	if len(t.firsts) == 0 {
 		if t.off+t.n > len(plain) {
 			return to, s.damaged()

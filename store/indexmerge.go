@@ -199,18 +199,10 @@ func (s *indexState) forgetIn(ctx context.Context, e *edition, gone func(Subject
 
 // holds tells whether the segment has a record of what gone names.
 func (s *segment) holds(gone func(Subject, DayKey) bool) (bool, error) {
-	for block := range s.blocks {
-		if err := s.loadDocs(block); err != nil {
-			return false, err
-		}
-		for i := range s.records {
-			d := &s.records[i]
-			if gone(d.about, DayKey{s.info.Class, d.order.day()}) {
-				return true, nil
-			}
-		}
-	}
-	return false, nil
+	all, err := s.allDocs()
+	return slices.ContainsFunc(all, func(d segmentDoc) bool {
+		return gone(d.about, DayKey{s.info.Class, d.order.day()})
+	}), err
 }
 
 // drop implements index.

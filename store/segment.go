@@ -12,10 +12,11 @@ import (
 // from the newest (0) to the oldest, so that the first hits of a search are the
 // newest. Every block is one age file under the key of the segment.
 //
-//	f          docs | term blocks: n, (length, first term)* | record blocks: n, (first number, its order)*
+//	f          docs | term blocks: n, (length, first term)* | record blocks: n, (first number, its order)* | subject blocks: n
 //	t | n u32  posting block, offset | (shared, length, rest of the term, how many, where)*
 //	p | n u32  posting lists: differences of numbers, ascending
-//	o | n u32  (order before - order, group, subject)*
+//	o | n u32  (order before - order, group)*
+//	s | n u32  (records that are about whom the last one of their group was, subject of the next)*
 //
 // "where" is nothing when every record of the segment has the term, the number
 // of the record when one has it, else the length of its list; lists lie one
@@ -24,9 +25,12 @@ import (
 // the first number in each follow its length, which is then given as one more
 // than fits.
 const (
-	// blockLen fills two sealed blocks of a page of bbolt, which holds two at
-	// least, to four pages of 4 KiB.
-	blockLen = 7990
+	// A page of bbolt holds two values at least: two sealed blocks of these lengths
+	// fill four, two and one pages of 4 KiB. What is read for a single entry has
+	// short blocks.
+	blockLen     = 7990
+	termBlockLen = 3900
+	docBlockLen  = 1850
 	// segmentDays is how many days a segment may span.
 	segmentDays = 31
 	// mostSegmentDocs is how many records a segment may have.
@@ -39,6 +43,7 @@ const (
 	blockTerms    = 't'
 	blockPostings = 'p'
 	blockDocs     = 'o'
+	blockSubjects = 's'
 )
 
 // docOrder sorts records: by day, and by sequence number within the day.
@@ -115,6 +120,11 @@ type segmentWriter struct {
 	record []byte
 	last   docOrder
 
+	subjects  []byte
+	nSubjects uint32
+	same      uint64 // records since the last one in subjects
+	whose     map[uint64]Subject
+
 	fences    []byte // first terms of the term blocks
 	nTerms    uint32
 	terms     []byte
@@ -135,7 +145,7 @@ type docBlock struct {
 
 // doc adds the next record.
 func (w *segmentWriter) doc(d *segmentDoc) error {
-	if len(w.record) > blockLen-3*binary.MaxVarintLen64 {
+	if len(w.record) > docBlockLen-2*binary.MaxVarintLen64 {
 		if err := w.flushDocs(); err != nil {
 			return err
 		}
@@ -146,10 +156,36 @@ func (w *segmentWriter) doc(d *segmentDoc) error {
 	}
 	w.record = binary.AppendUvarint(w.record, uint64(w.last-d.order))
 	w.record = binary.AppendUvarint(w.record, d.group)
-	w.record = binary.AppendUvarint(w.record, uint64(d.about))
 	w.last = d.order
 	w.docs++
+	return w.subject(d)
+}
+
+// subject notes whom a record is about, unless it is whom the group is known to
+// be about.
+func (w *segmentWriter) subject(d *segmentDoc) error {
+	if about, ok := w.whose[d.group]; ok && about == d.about {
+		w.same++
+		return nil
+	}
+	if w.whose == nil {
+		w.whose = map[uint64]Subject{}
+	}
+	w.whose[d.group] = d.about
+	w.subjects = binary.AppendUvarint(w.subjects, w.same)
+	w.subjects = binary.AppendUvarint(w.subjects, uint64(d.about))
+	w.same = 0
+	if len(w.subjects) > blockLen-2*binary.MaxVarintLen64 {
+		return w.flushSubjects()
+	}
 	return nil
+}
+
+func (w *segmentWriter) flushSubjects() error {
+	err := w.put(blockKey(blockSubjects, w.nSubjects), w.subjects)
+	w.subjects = w.subjects[:0]
+	w.nSubjects++
+	return err
 }
 
 func (w *segmentWriter) flushDocs() error {
@@ -166,7 +202,7 @@ func (w *segmentWriter) flushDocs() error {
 func (w *segmentWriter) term(term []byte, numbers []uint32) error {
 	w.encodeList(numbers)
 	w.encodeEntry(term, numbers)
-	if len(w.terms)+len(w.entry) > blockLen && len(w.terms) > 0 {
+	if len(w.terms)+len(w.entry) > termBlockLen && len(w.terms) > 0 {
 		if err := w.flushTerms(); err != nil {
 			return err
 		}
@@ -279,6 +315,11 @@ func (w *segmentWriter) close() error {
 	if err := w.flushDocs(); err != nil {
 		return err
 	}
+	if len(w.subjects) > 0 {
+		if err := w.flushSubjects(); err != nil {
+			return err
+		}
+	}
 	if len(w.postings) > 0 {
 		if err := w.flushPostings(); err != nil {
 			return err
@@ -297,6 +338,7 @@ func (w *segmentWriter) close() error {
 		f = binary.AppendUvarint(f, uint64(b.first))
 		f = binary.AppendUvarint(f, uint64(b.order))
 	}
+	f = binary.AppendUvarint(f, uint64(w.nSubjects))
 	if err := w.put(blockKey(blockFence, 0), f); err != nil {
 		return fmt.Errorf("writing a segment: %w", err)
 	}

@@ -21,8 +21,11 @@ type segment struct {
 	docs   uint32
 	fences [][]byte
 	blocks []docBlock
+	abouts uint32 // subject blocks
 
-	records []segmentDoc // of the block that was read last
+	plain   []byte       // scratch: a record block or a list
+	term    []byte       // scratch: a term block
+	records []segmentDoc // of the block that was read last; whom they are about is not there
 	at      int          // which one that is; -1 for none
 }
 
@@ -34,6 +37,15 @@ type cutter struct {
 }
 
 func (c *cutter) uvarint() uint64 {
+	if len(c.b) > 0 && c.b[0] < 0x80 {
+		v := c.b[0]
+		c.b = c.b[1:]
+		return uint64(v)
+	}
+	return c.longUvarint()
+}
+
+func (c *cutter) longUvarint() uint64 {
 	v, n := binary.Uvarint(c.b)
 	if n <= 0 {
 		c.b, c.bad = nil, true
@@ -109,6 +121,7 @@ func (s *segment) readFence() error {
 	for n := c.uvarint(); n > 0 && !c.bad; n-- {
 		s.blocks = append(s.blocks, docBlock{c.u32(), docOrder(c.uvarint())})
 	}
+	s.abouts = c.u32()
 	if c.bad || len(s.blocks) == 0 {
 		return s.damaged()
 	}
@@ -120,18 +133,20 @@ func (s *segment) loadDocs(block int) error {
 	if s.at == block {
 		return nil
 	}
-	plain, err := s.block(blockDocs, uint32(block), nil) //nolint:gosec // an index
+	plain, err := s.block(blockDocs, uint32(block), s.plain) //nolint:gosec // an index
 	if err != nil {
 		return err
 	}
+	s.plain = plain
 	s.records, s.at = s.records[:0], -1
 	order := s.blocks[block].order
-	for c := (cutter{b: plain}); len(c.b) > 0; {
+	c := cutter{b: plain}
+	for len(c.b) > 0 {
 		order -= docOrder(c.uvarint())
-		s.records = append(s.records, segmentDoc{order, c.uvarint(), Subject(c.u32())})
-		if c.bad {
-			return s.damaged()
-		}
+		s.records = append(s.records, segmentDoc{order: order, group: c.uvarint()})
+	}
+	if c.bad {
+		return s.damaged()
 	}
 	s.at = block
 	return nil
@@ -167,7 +182,7 @@ func (s *segment) from(order docOrder) (uint32, error) {
 	return s.blocks[block].first + uint32(i), nil //nolint:gosec // an index
 }
 
-// allDocs reads every record, newest first.
+// allDocs reads every record, newest first, and whom it is about.
 func (s *segment) allDocs() ([]segmentDoc, error) {
 	all := make([]segmentDoc, 0, s.docs)
 	for i := range s.blocks {
@@ -179,7 +194,38 @@ func (s *segment) allDocs() ([]segmentDoc, error) {
 	if uint32(len(all)) != s.docs { //nolint:gosec // bounded by mostSegmentDocs
 		return nil, s.damaged()
 	}
-	return all, nil
+	return all, s.readSubjects(all)
+}
+
+// readSubjects fills in whom the records are about.
+func (s *segment) readSubjects(all []segmentDoc) error {
+	whose := map[uint64]Subject{}
+	known := func(n uint64) bool {
+		for i := range all[:min(n, uint64(len(all)))] {
+			all[i].about = whose[all[i].group]
+		}
+		ok := n <= uint64(len(all))
+		all = all[min(n, uint64(len(all))):]
+		return ok
+	}
+	for block := range s.abouts {
+		plain, err := s.block(blockSubjects, block, s.plain)
+		if err != nil {
+			return err
+		}
+		s.plain = plain
+		for c := (cutter{b: plain}); len(c.b) > 0; {
+			ok := known(c.uvarint())
+			about := Subject(c.u32())
+			if !ok || c.bad || len(all) == 0 {
+				return s.damaged()
+			}
+			all[0].about, whose[all[0].group] = about, about
+			all = all[1:]
+		}
+	}
+	known(uint64(len(all)))
+	return nil
 }
 
 // segmentTerm is a term and where the numbers of its records are.
@@ -210,10 +256,11 @@ type termCursor struct {
 	at    segmentTerm
 }
 
-// terms begins at the block that holds from, if any does.
+// terms begins at the block that holds from, if any does. A segment has one
+// cursor at a time.
 func (s *segment) terms(from []byte) *termCursor {
 	i := sort.Search(len(s.fences), func(i int) bool { return bytes.Compare(s.fences[i], from) > 0 }) - 1
-	return &termCursor{s: s, next: max(i, 0)}
+	return &termCursor{s: s, next: max(i, 0), buf: s.term}
 }
 
 // step moves to the next term; false at the end.
@@ -227,6 +274,7 @@ func (c *termCursor) step() (bool, error) {
 			return false, err
 		}
 		c.next++
+		c.s.term = c.buf
 		c.cut = cutter{b: c.buf}
 		c.block, c.off = c.cut.u32(), int(c.cut.u32())
 		c.at.term = c.at.term[:0]
