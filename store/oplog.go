@@ -53,8 +53,8 @@ type segmentHead struct {
 
 // logRecord is a commit or a change of the keyring.
 type logRecord struct {
-	Commit *commitRecord `cbor:"1,keyasint,omitempty"`
-	Ring   *ringRecord   `cbor:"2,keyasint,omitempty"`
+	Commit *wireCommit `cbor:"1,keyasint,omitempty"`
+	Ring   *ringRecord `cbor:"2,keyasint,omitempty"`
 }
 
 // ringRecord is a generation of the keyring: the places that changed in its
@@ -86,7 +86,7 @@ type oplog struct {
 	buf     []byte
 	spare   []byte // memory for the next buf
 	busy    bool   // a segment is being written
-	scratch []changeRecord
+	wirer   wirer
 	at      chainState
 	epoch   uint64
 	to      []age.Recipient
@@ -184,10 +184,7 @@ func (o *oplog) path(n uint64) string { return filepath.Join(o.dir, fmt.Sprintf(
 func (o *oplog) add(c *committed) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	record := c.record(o.scratch[:0])
-	o.scratch = record.Changes
-	o.write(&logRecord{Commit: &record})
-	clear(o.scratch)
+	o.write(&logRecord{Commit: o.wirer.wire(c)})
 }
 
 // ringChanged is called after every change of the keyring.

@@ -154,7 +154,11 @@ func (s *Standby) apply(sealed []byte) error {
 			return ErrFenced
 		}
 		if r.Commit != nil {
-			commits = append(commits, r.Commit)
+			c, err := r.Commit.record()
+			if err != nil {
+				return err
+			}
+			commits = append(commits, c)
 		}
 		if r.Ring != nil {
 			rings = append(rings, r.Ring)
