@@ -200,7 +200,7 @@ func (r *restorer) clear() (gone []string, err error) {
 		if name != filepath.Base(name) || name == dataFile {
 			continue
 		}
-		if err := os.RemoveAll(filepath.Join(r.dir, name)); err != nil {
+		if err := os.RemoveAll(filepath.Join(r.dir, name)); err != nil { //nolint:gosec // a bare name, see above
 			return gone, filing("removing", filepath.Join(r.dir, name), err)
 		}
 		gone = append(gone, name)

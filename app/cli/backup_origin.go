@@ -251,7 +251,9 @@ func (f *framed) copy() error {
 			f.failed = n != 0
 			return nil
 		}
-		if _, err := io.CopyN(f.w, f.r, int64(n)); err != nil {
+		if _, err := io.CopyN(f.w, f.r, int64(n)); errors.Is(err, io.EOF) {
+			return fmt.Errorf("the server broke off in the middle of the backup: %w", io.ErrUnexpectedEOF)
+		} else if err != nil {
 			return err
 		}
 		if f.done += int64(n); f.progress != nil {

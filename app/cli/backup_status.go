@@ -99,13 +99,17 @@ func ageText(d time.Duration) string {
 }
 
 func (h *house) backupPlaces(ctx context.Context, _ struct{}) ([]placeRow, error) {
+	generation := h.db.Generation() // the next one, of a rotation say, is on its way there by itself
+	if err := h.backups.Settle(ctx); err != nil {
+		h.log.WarnContext(ctx, "a copy of the keys could not be brought to date; it is tried again", "error", err)
+	}
 	all, err := h.backups.Places(ctx)
 	rows := make([]placeRow, len(all))
 	for i := range all {
 		p := &all[i]
 		rows[i] = placeRow{
 			Where: p.Where, Daily: p.Daily, Last: unlessZero(p.Last.At), Name: p.Last.Name, Size: p.Last.Size, Records: p.Last.Records,
-			Verified: unlessZero(p.Verified.At), Pending: p.Pending(h.db.Generation()), Refused: p.Refused, Failed: p.Failed,
+			Verified: unlessZero(p.Verified.At), Pending: p.Pending(generation), Refused: p.Refused, Failed: p.Failed,
 		}
 	}
 	return rows, err

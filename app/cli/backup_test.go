@@ -86,8 +86,26 @@ func TestBackupToStorage(t *testing.T) {
 func TestABackupThatBreaksOffLeavesNoFile(t *testing.T) {
 	dir := t.TempDir()
 	data := filepath.Join(dir, "d")
+	err := within(t.Context(), data, func(ctx context.Context, h *house) error {
+		day := store.DayKey{Class: store.Default, Day: store.DayOf(time.Now())}
+		b, err := h.db.CreateBlob(ctx, store.Nobody, day)
+		if err != nil {
+			return err
+		}
+		if _, err := b.Write(make([]byte, 16<<20)); err != nil { // more than a socket holds
+			return err
+		}
+		ref, meta, err := b.Commit()
+		if err != nil {
+			return err
+		}
+		return h.db.Update(ctx, func(tx *store.Tx) error { return store.LinkBlob(tx, ref, meta) })
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	stop := answering(t, data)
-	err := withOrigin(t.Context(), data, func(o *origin) error {
+	err = withOrigin(t.Context(), data, func(o *origin) error {
 		o.direct = true
 		_, err := backup.Write(t.Context(), o, backup.Directory(dir), backup.Names{File: "x.age", Keys: "x.keys", Ledger: "x.ledger"},
 			store.BackupOptions{Progress: func(int64, int64) { stop() }})
