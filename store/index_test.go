@@ -328,3 +328,228 @@ func TestIndexAgainstBruteForce(t *testing.T) {
 		})
 	}
 }
+
+// TestIndexErasure erases somebody through the front door: nothing of theirs is
+// found, their terms are in no segment that opens, and what replaced segments
+// held opens no more.
+func TestIndexErasure(t *testing.T) {
+	l := newLibrary(t, 1)
+	l.write(200, 20, 50)
+	var who Subject
+	l.update(func(tx *Tx) error {
+		for range 21 {
+			who = tx.NextSubject()
+		}
+		e := essay{who, "unmistakable", false}
+		ref := Ref{DayKey{Default, DayOf(tx.Now())}, 7, tx.NextID()}
+		if err := l.put(tx, ref, &e, 1); err != nil {
+			return err
+		}
+		e.Text, ref.Seq = "unmistakable too", tx.NextID()
+		return l.put(tx, ref, &e, 1)
+	})
+	l.flush()
+	want := IndexQuery{All: []Want{{Any: []string{"unmist"}, Prefix: true}}}
+	if n := len(l.search(want, 10)); n != 2 {
+		t.Fatalf("%d found before", n)
+	}
+	var before []segmentInfo
+	view := func(fn func(tx *Tx) error) {
+		t.Helper()
+		if err := l.db.View(t.Context(), fn); err != nil {
+			t.Fatal(err)
+		}
+	}
+	view(func(tx *Tx) (err error) {
+		before, err = essayIn.core.live(tx, 1)
+		return err
+	})
+	if err := l.db.Erase(t.Context(), who); err != nil {
+		t.Fatal(err)
+	}
+	view(func(tx *Tx) error {
+		after, err := essayIn.core.live(tx, 1)
+		for _, i := range after {
+			s, err := openSegment(tx, &essayIn.core.segments, i)
+			if err != nil {
+				return err
+			}
+			if term, err := s.find([]byte("unmistakable")); term != nil || err != nil {
+				t.Errorf("segment %d still has the term: %v", i.number, err)
+			}
+		}
+		gone := 0
+		for _, i := range before {
+			if !slices.ContainsFunc(after, func(o segmentInfo) bool { return o.number == i.number }) {
+				gone++
+				if _, err := l.db.keys.segment(i.number); !isErased(err) {
+					t.Errorf("the key of segment %d is still there: %v", i.number, err)
+				}
+			}
+		}
+		if gone == 0 {
+			t.Error("no segment was replaced")
+		}
+		all, lerr := essayIn.core.allSegments(tx)
+		if len(all) != len(after) {
+			t.Errorf("the list has %d lines for %d segments", len(all), len(after))
+		}
+		return errors.Join(err, lerr)
+	})
+	for ref, e := range l.have {
+		if e.Subject == who {
+			delete(l.have, ref)
+		}
+	}
+	l.compare(10)
+	l.reopen()
+	l.compare(10)
+}
+
+// TestIndexVersions builds the index of a store that has none, and a new version
+// while the old one answers.
+func TestIndexVersions(t *testing.T) {
+	l := newLibrary(t, 2)
+	l.write(3000, 40, 60)
+	l.flush()
+	version := essayIn.core.version
+	t.Cleanup(func() { essayIn.core.version = version })
+	essayIn.core.version++
+	l.reopen()
+	l.write(50, 40, 60)
+	l.compare(10)
+	s := essayIn.core.in(l.db)
+	if err := s.advance(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p, err := essayIn.Progress(t.Context(), l.db)
+	if err != nil || !p.Complete || p.Rebuilding || p.DaysDone != p.Days {
+		t.Fatalf("after the rebuild: %+v, %v", p, err)
+	}
+	if e := s.editions[0]; len(s.editions) != 1 || e.id != 2 || e.saved.Version != version+1 {
+		t.Fatalf("%d editions, the first is %d of version %d", len(s.editions), e.id, e.saved.Version)
+	}
+	l.compare(10)
+	if err := l.db.View(t.Context(), func(tx *Tx) error {
+		list, err := essayIn.core.live(tx, 1)
+		if len(list) > 0 {
+			t.Errorf("%d segments of the old version are left", len(list))
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	l.reopen()
+	l.compare(10)
+}
+
+// TestIndexLosesSegments has a segment whose key is gone, as an old backup with
+// a newer keyring has: the index is built anew.
+func TestIndexLosesSegments(t *testing.T) {
+	l := newLibrary(t, 3)
+	l.write(500, 40, 60)
+	l.flush()
+	err := l.db.puncture(func(t trees) bool { return t.segments.puncture(1) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.search(IndexQuery{All: []Want{{Any: []string{"a"}, Prefix: true}}}, 10) // some of it, and no error
+	l.reopen()
+	if err := essayIn.core.in(l.db).advance(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	l.compare(10)
+}
+
+// TestLongLists has terms with more records than a block holds.
+func TestLongLists(t *testing.T) {
+	r := rand.New(rand.NewPCG(4, 4))
+	const docs = 120_000
+	blocks := map[string][]byte{}
+	w := &segmentWriter{put: func(key, plain []byte) error {
+		if len(plain) > blockLen && key[0] != blockFence {
+			t.Errorf("%c block of %d bytes", key[0], len(plain))
+		}
+		blocks[string(key)] = slices.Clone(plain)
+		return nil
+	}}
+	for n := range docs {
+		if err := w.doc(&segmentDoc{docOrder(docs - n), uint64(n % 50), Subject(n % 49)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sets := map[string][]uint32{}
+	for i, share := range []int{1, 2, 3, 10, 100, 5000, docs, docs / 2} {
+		var set []uint32
+		for n := range uint32(docs) {
+			if r.IntN(share) == 0 {
+				set = append(set, n)
+			}
+		}
+		if len(set) > 0 {
+			sets[fmt.Sprintf("term%d", i)] = set
+		}
+	}
+	for _, term := range slices.Sorted(maps.Keys(sets)) {
+		if err := w.term([]byte(term), sets[term]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.close(); err != nil {
+		t.Fatal(err)
+	}
+	l := newLibrary(t, 4)
+	key, err := l.db.keys.segment(9)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sink := &blockSink{x: essayIn.core, number: 9, key: key}
+	for name, plain := range blocks {
+		if err := sink.put([]byte(name), plain); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.update(func(tx *Tx) error { return sink.write(tx, sink.blocks) })
+	err = l.db.View(t.Context(), func(tx *Tx) error {
+		s, err := openSegment(tx, &essayIn.core.segments, segmentInfo{number: 9})
+		if err != nil {
+			return err
+		}
+		all, err := s.allDocs()
+		for n := range all {
+			if all[n] != (segmentDoc{docOrder(docs - n), uint64(n % 50), Subject(n % 49)}) {
+				t.Fatalf("record %d is %+v", n, all[n])
+			}
+		}
+		for term, want := range sets {
+			found, ferr := s.find([]byte(term))
+			if ferr != nil || found == nil {
+				t.Fatalf("%s: %v", term, ferr)
+			}
+			compareHits(t, term, s.hitsOf(found), want, r)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// compareHits asks for places in a list, forwards and anywhere.
+func compareHits(t *testing.T, term string, h hits, want []uint32, r *rand.Rand) {
+	t.Helper()
+	ask := func(n uint32) uint32 {
+		at, ok, err := h.from(n)
+		i, _ := slices.BinarySearch(want, n)
+		if err != nil || ok != (i < len(want)) || ok && at != want[i] {
+			t.Fatalf("%s from %d: %d %v %v", term, n, at, ok, err)
+		}
+		return at
+	}
+	for n, step := uint32(0), uint32(len(want)/500+1); n < want[len(want)-1]; n += step {
+		n = ask(n)
+	}
+	for range 300 {
+		ask(r.Uint32N(120_000))
+	}
+}
