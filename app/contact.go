@@ -188,6 +188,21 @@ func (d *Desk) Contact(ctx context.Context, a Actor, id ContactID) (c *Contact, 
 	return c, d.read(ctx, a, AuditContactRead, c.ID, 0)
 }
 
+// ContactName returns what the actor calls the contact, "" when the actor may not know of it. It is for lists, whose
+// reading is audited as a whole.
+func (d *Desk) ContactName(ctx context.Context, a Actor, id ContactID) (name string, err error) {
+	err = d.look(ctx, a, MayRead, func(tx *store.Tx) error {
+		c, err := d.seenContact(tx, a, id)
+		if err != nil {
+			return ignoreMissing(err)
+		}
+		err = d.mask(tx, a, c)
+		name = c.DisplayName()
+		return err
+	})
+	return name, err
+}
+
 // Contacts returns the contacts that q selects, in the order they came, and whether there are more.
 func (d *Desk) Contacts(ctx context.Context, a Actor, q ContactQuery) (list []Contact, more bool, err error) {
 	err = d.look(ctx, a, MaySeeContacts, func(tx *store.Tx) error {

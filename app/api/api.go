@@ -71,6 +71,7 @@ func (x *API) routes() []route {
 		{http.MethodGet, "/contacts/:id", x.getContact},
 		{http.MethodPatch, "/contacts/:id", x.changeContact},
 		{http.MethodDelete, "/contacts/:id", x.eraseContact},
+		{http.MethodPost, "/contacts/:id/reveal", x.revealContact},
 		{http.MethodGet, "/search", x.search},
 		{http.MethodGet, "/inboxes", x.listInboxes},
 		{http.MethodGet, "/inboxes/:id/templates", x.listTemplates},
@@ -79,6 +80,8 @@ func (x *API) routes() []route {
 		{http.MethodPost, "/inboxes/:id/unreadable/:entry/replay", x.replayUnreadable},
 		{http.MethodGet, "/labels", x.listLabels},
 		{http.MethodGet, "/agents", x.listAgents},
+		{http.MethodGet, "/audit", x.listAudit},
+		{http.MethodGet, "/alarms", x.listAlarms},
 	}
 }
 

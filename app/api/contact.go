@@ -23,6 +23,8 @@ type contactJSON struct {
 	Labels     []string          `json:"labels"`
 	Identities []app.Identity    `json:"identities"`
 	Consent    consentJSON       `json:"consent"`
+	Sensitive  bool              `json:"sensitive"`
+	Masked     bool              `json:"masked"`
 	CreatedAt  stamp             `json:"created_at"`
 	UpdatedAt  stamp             `json:"updated_at"`
 }
@@ -41,7 +43,7 @@ func contactOf(c *app.Contact) contactJSON {
 			MarketingStopped: c.Consent.MarketingStopped, MarketingChangedAt: stamp(c.Consent.MarketingChangedAt),
 			Evidence: c.Consent.Evidence,
 		},
-		CreatedAt: stamp(c.CreatedAt), UpdatedAt: stamp(c.UpdatedAt),
+		Sensitive: c.Sensitive, Masked: c.Masked, CreatedAt: stamp(c.CreatedAt), UpdatedAt: stamp(c.UpdatedAt),
 	}
 	if out.Fields == nil {
 		out.Fields = map[string]string{}
@@ -56,10 +58,12 @@ type contactRequest struct {
 	Emails []string           `json:"emails"`
 	Fields map[string]*string `json:"fields"`
 	Labels []string           `json:"labels"`
+	// Sensitive flags the contact: only who may see what is sensitive knows of it then.
+	Sensitive *bool `json:"sensitive"`
 }
 
 func (r *contactRequest) input() app.ContactInput {
-	in := app.ContactInput{Name: r.Name, Phones: r.Phones, Emails: r.Emails, Labels: r.Labels}
+	in := app.ContactInput{Name: r.Name, Phones: r.Phones, Emails: r.Emails, Labels: r.Labels, Sensitive: r.Sensitive}
 	if len(r.Fields) > 0 {
 		in.Fields = make(map[string]string, len(r.Fields))
 		for name, value := range r.Fields {
@@ -149,6 +153,19 @@ func (x *API) changeContact(c echo.Context, a app.Actor) error {
 		return err
 	}
 	return c.JSON(http.StatusOK, contactOf(changed))
+}
+
+// revealContact shows a masked contact in full. It is a POST because it is an act: it is audited each time.
+func (x *API) revealContact(c echo.Context, a app.Actor) error {
+	n, err := numberIn(c, 32)
+	if err != nil {
+		return err
+	}
+	found, err := x.desk.Reveal(c.Request().Context(), a, app.ContactID(n))
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, contactOf(found))
 }
 
 func (x *API) eraseContact(c echo.Context, a app.Actor) error {

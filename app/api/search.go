@@ -5,7 +5,6 @@ package api
 import (
 	"context"
 	"encoding/base64"
-	"errors"
 	"net/http"
 	"strings"
 	"unicode/utf8"
@@ -167,13 +166,11 @@ func (x *API) withNames(ctx context.Context, a app.Actor, list []app.Message) ([
 		m := &list[i]
 		who, known := people[m.Contact]
 		if !known {
-			who = refJSON{ID: formatID(m.Contact)}
-			card, err := x.desk.Contact(ctx, a, m.Contact)
-			if err == nil {
-				who = refJSON{ID: formatID(card.ID), Name: card.DisplayName()}
-			} else if !errors.Is(err, app.ErrNotFound) {
+			name, err := x.desk.ContactName(ctx, a, m.Contact)
+			if err != nil {
 				return nil, err
 			}
+			who = refJSON{ID: formatID(m.Contact), Name: name}
 			people[m.Contact] = who
 		}
 		out[i] = all.message(m, who)
