@@ -49,6 +49,7 @@ func (d *Desk) CertifiedErasure(ctx context.Context, actor Actor, id ContactID, 
 	if err != nil {
 		return nil, err
 	}
+	ctx = context.WithoutCancel(ctx) // whoever asked may go away; what has begun is completed
 	did, err := d.db.EraseSubjects(ctx, out.Contacts...)
 	for _, s := range out.Contacts {
 		d.names.forget(s)

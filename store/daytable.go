@@ -56,6 +56,10 @@ func (t *DayTable[T]) Put(tx *Tx, ref Ref, v *T) error {
 	day := ref.bytes()
 	key := tx.pairKey(ref.Group, ref.Seq)
 	sealed, err := tx.sealValue(t.about(v), ref.DayKey, v, tx.at(&t.bin, day[:], key))
+	if isErased(err) && t.isHeld(tx, ref) {
+		ref.Class = Hold
+		return t.Put(tx, ref, v)
+	}
 	if err != nil {
 		return fmt.Errorf("%s %d/%d: %w", t.name, ref.Group, ref.Seq, err)
 	}
@@ -64,6 +68,12 @@ func (t *DayTable[T]) Put(tx *Tx, ref Ref, v *T) error {
 		return err
 	}
 	return tx.put(b, key, sealed)
+}
+
+// isHeld tells whether a record is kept by order.
+func (t *DayTable[T]) isHeld(tx *Tx, ref Ref) bool {
+	b, _, err := tx.held(&t.bin, ref.DayKey)
+	return b != nil && err == nil && b.Get(tx.pairKey(ref.Group, ref.Seq)) != nil
 }
 
 // Get returns a record, ErrNotFound or ErrErased.

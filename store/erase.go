@@ -16,7 +16,8 @@ type Destroyed struct {
 	Subjects []Subject // who was erased; nil for days
 	Days     DayKey    // else: all days of the class below this one
 	At       time.Time // when it was complete
-	// The last generation of the keyring that had the keys, and the first without.
+	// A generation of the keyring that had the keys, the last one unless a crash came
+	// between, and one that has them no more.
 	Before, After uint64
 	Removed       map[string]int // records by table, and "attachments"
 }
@@ -46,6 +47,7 @@ func (db *DB) EraseSubjects(ctx context.Context, all ...Subject) (Destroyed, err
 		return Destroyed{}, errNobody
 	}
 	ctx = Freeing(ctx)
+	defer db.throwAway(ctx)
 	db.erasing.Lock()
 	defer db.erasing.Unlock()
 	wanted := make([]ledgerEntry, len(all))
@@ -163,7 +165,11 @@ func (db *DB) destroy(ctx context.Context, open []*ledgerEntry) error {
 	}
 	err = db.Update(ctx, func(tx *Tx) error {
 		for i, e := range open {
-			if e.Done, e.GenWas, e.Gen = tx.now.Unix(), before, after; i == 0 {
+			e.Done, e.Gen = tx.now.Unix(), after
+			if before < after {
+				e.GenWas = before // else an earlier run destroyed the keys
+			}
+			if i == 0 {
 				e.Removed = removed
 			}
 			if err := e.write(tx); err != nil {
@@ -176,7 +182,7 @@ func (db *DB) destroy(ctx context.Context, open []*ledgerEntry) error {
 		return err
 	}
 	db.wantAfter(open)
-	return db.emptyTrash(ctx)
+	return nil
 }
 
 // destroyed sums entries up that are done.
@@ -296,6 +302,14 @@ func (db *DB) resumeErasing(ctx context.Context) error {
 	return errors.Join(db.resumeOpen(ctx), db.emptyTrash(ctx))
 }
 
+// throwAway gives the pages of what was dropped back. That is no part of the
+// destruction any more: what an error leaves behind goes with the next one.
+func (db *DB) throwAway(ctx context.Context) {
+	if err := db.emptyTrash(ctx); err != nil && ctx.Err() == nil {
+		db.log.Warn("the pages of what was destroyed could not all be given back yet", "error", err)
+	}
+}
+
 // resumeOpen carries out what the ledger says is not done.
 func (db *DB) resumeOpen(ctx context.Context) error {
 	var open []*ledgerEntry
@@ -306,6 +320,31 @@ func (db *DB) resumeOpen(ctx context.Context) error {
 	if err != nil || len(open) == 0 {
 		return err
 	}
-	_, err = db.carryOut(ctx, open)
-	return err
+	if _, err = db.carryOut(ctx, open); err != nil {
+		return err
+	}
+	return db.certifyAll(ctx, open)
+}
+
+// certifyAll certifies what an earlier run began and this one completed: those who
+// asked for it are not there to do so.
+func (db *DB) certifyAll(ctx context.Context, entries []*ledgerEntry) error {
+	var subjects []*ledgerEntry
+	parts := [][]*ledgerEntry{}
+	for _, e := range entries {
+		if e.Kind == ledgerSubject {
+			subjects = append(subjects, e)
+		} else {
+			parts = append(parts, []*ledgerEntry{e})
+		}
+	}
+	if len(subjects) > 0 {
+		parts = append(parts, subjects)
+	}
+	for _, part := range parts {
+		if _, _, err := db.Certify(ctx, destroyed(part), ""); err != nil {
+			return err
+		}
+	}
+	return nil
 }

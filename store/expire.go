@@ -135,6 +135,7 @@ func (db *DB) Expire(ctx context.Context, o Expiry) (Destroyed, error) {
 	if err := db.mayExpire(ctx, o); err != nil {
 		return Destroyed{}, err
 	}
+	defer db.throwAway(ctx)
 	db.erasing.Lock()
 	defer db.erasing.Unlock()
 	if o.Held != nil {

@@ -306,6 +306,12 @@ func TestWhatIsHeldIsFoundWhereItWas(t *testing.T) {
 	}
 	check(1, false)
 	check(2, true)
+	update(t, db, func(tx *Tx) error { // what is held can be changed where it was
+		var ref Ref
+		err := messages.Back(tx, 2, []DayKey{old}, 0, func(r Ref, _ *message) error { ref = r; return ErrStop })
+		return errors.Join(err, messages.Put(tx, ref, &message{Subject: 2, Text: "hello"}))
+	})
+	check(2, true)
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ type ledgerEntry struct {
 	// Removed counts what was removed, by table; it is kept with the first entry
 	// of those that were carried out together.
 	Removed map[string]int `cbor:"6,keyasint,omitempty"`
-	GenWas  uint64         `cbor:"7,keyasint,omitempty"` // of the last keyring that had the key
+	GenWas  uint64         `cbor:"7,keyasint,omitempty"` // of a keyring that had the key
 }
 
 // Kinds of what is destroyed.
@@ -67,7 +67,7 @@ func (e *ledgerEntry) write(tx *Tx) error {
 		return err
 	}
 	if e.n == 0 {
-		e.n, e.At = tx.NextID(), tx.now.Unix()
+		e.n, e.At, e.GenWas = tx.NextID(), tx.now.Unix(), tx.db.currentRing().Gen
 	}
 	v, err := encoding.Marshal(e)
 	if err != nil {

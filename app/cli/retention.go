@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -191,12 +192,19 @@ func whatIsDue(e *app.Expiring) string {
 	return text
 }
 
+// recordNames are what tables are called where their own name does not say it.
+var recordNames = map[string]string{
+	"audit": "audit entries", "provider_ids": "message ids", "awaited": "awaited message ids", "draft_keys": "request keys",
+	"contact_keys": "request keys of contacts", "outbox": "messages to be sent", "unreadable": "webhooks that could not be read",
+	"unreadable_ids": "ids of such", "notice_ids": "ids of notices",
+}
+
 // countsText lists counts of records by table, in the order of their names.
 func countsText(records map[string]int, attachments int) string {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(records)) {
 		if name != "attachments" {
-			parts = append(parts, fmt.Sprintf("%d %s", records[name], strings.ReplaceAll(name, "_", " ")))
+			parts = append(parts, fmt.Sprintf("%d %s", records[name], cmp.Or(recordNames[name], strings.ReplaceAll(name, "_", " "))))
 		}
 	}
 	if n := attachments + records["attachments"]; n > 0 {
