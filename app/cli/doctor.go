@@ -155,9 +155,7 @@ func (h *house) check(ctx context.Context, p checkParams) (findings, error) {
 	}
 	spaceFinding(&f, h.db.Space())
 	h.checkStandbys(&f)
-	if strength, reason := h.db.ErasureStrength(); reason != "" {
-		f.add(fine, "Erasure on this disk is %s: %s.", strength, reason)
-	}
+	h.checkKeys(&f)
 	if err := h.checkRetention(ctx, &f); err != nil {
 		return nil, err
 	}

@@ -80,3 +80,16 @@ func (h *house) rotateKeys(ctx context.Context, p rotateParams) (struct{}, error
 	}
 	return struct{}{}, err
 }
+
+// checkKeys says how the keys are kept.
+func (h *house) checkKeys(f *findings) {
+	c := h.db.Custody()
+	if c.Recovery {
+		f.add(fine, "The identity is kept as a %s, and there is a recovery key.", c.Kind)
+	} else {
+		f.add(warning, "There is no recovery key: if the identity is lost, everything is. Run: kith keys recovery")
+	}
+	if c.Reason != "" {
+		f.add(fine, "Erasure on this disk is %s: %s.", c.Strength, c.Reason)
+	}
+}

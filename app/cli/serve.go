@@ -221,6 +221,9 @@ func (h *house) announce(ctx context.Context, ports *server.Ports, out io.Writer
 	if !ports.Secure() && !ports.Loopback() {
 		h.log.WarnContext(ctx, "passwords and messages pass the network in the clear; use --tls, or a proxy that ends TLS")
 	}
+	if !h.db.Custody().Recovery {
+		h.log.WarnContext(ctx, "there is no recovery key: if the identity is lost, everything is; make one with kith keys recovery")
+	}
 	token, err := h.auth.NewClaim(ctx)
 	if err != nil || token == "" {
 		return err
