@@ -3,10 +3,12 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -136,6 +138,7 @@ func TestAnErasureCutShortIsCompleted(t *testing.T) {
 				}
 				db = openTest(t, dir, Options{})
 				db.resume(t.Context())
+				checkCertificates(t, db)
 			} else {
 				db.ring.fault = nil
 				if err := db.Erase(t.Context(), 1); err != nil {
@@ -153,6 +156,75 @@ func TestAnErasureCutShortIsCompleted(t *testing.T) {
 				return nil
 			})
 		}
+	}
+}
+
+// checkCertificates reads the certificates that the store wrote by itself.
+func checkCertificates(t *testing.T, db *DB) {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(db.path(certificateDir), "*.json"))
+	if err != nil || len(names) != 1 {
+		t.Fatalf("%d certificates: %v", len(names), err)
+	}
+	b, err := os.ReadFile(names[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, err := VerifyCertificate(b); err != nil || !slices.Equal(c.Subjects, []Subject{1}) {
+		t.Errorf("%+v %v", c, err)
+	}
+}
+
+// lateIndex is an index that takes something in while the keys are destroyed.
+type lateIndex struct {
+	t       *testing.T
+	calls   []string
+	dropped []uint32
+}
+
+func (x *lateIndex) forget(_ context.Context, db *DB, gone func(Subject, DayKey) bool) ([]uint32, error) {
+	x.calls = append(x.calls, "forget")
+	if !gone(1, DayKey{Default, 3}) || gone(2, DayKey{Default, 3}) {
+		x.t.Error("the index is told of others, or not of the one who is erased")
+	}
+	first := db.keys.alive(1)
+	if want := len(x.calls) == 1; first != want {
+		x.t.Errorf("call %d of forget: the key is there: %v", len(x.calls), first)
+	}
+	if first {
+		return []uint32{7}, nil
+	}
+	return []uint32{7, 9}, nil
+}
+
+func (x *lateIndex) drop(_ context.Context, db *DB, replaced []uint32) error {
+	x.calls = append(x.calls, "drop")
+	for _, n := range replaced {
+		if db.keys.segmentAlive(n) {
+			x.t.Errorf("segment %d is dropped before its key is destroyed", n)
+		}
+	}
+	x.dropped = replaced
+	return nil
+}
+
+// TestIndexesForgetBeforeAndDropAfter also takes out what came into an index
+// between its first step and the destruction of the keys.
+func TestIndexesForgetBeforeAndDropAfter(t *testing.T) {
+	db := newTest(t)
+	plant(t, db, 1)
+	x := &lateIndex{t: t}
+	was := declared.allIndexes()
+	declared.addIndex(x)
+	defer func() { declared.indexes = was }()
+	if err := db.Erase(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(x.calls, []string{"forget", "forget", "forget", "drop"}) || !slices.Equal(x.dropped, []uint32{7, 9}) {
+		t.Errorf("%v, then dropped %v", x.calls, x.dropped)
+	}
+	if !db.keys.segmentAlive(8) {
+		t.Error("another segment is gone")
 	}
 }
 
