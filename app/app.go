@@ -41,6 +41,8 @@ type Rules struct {
 type Options struct {
 	Rules map[string]Rules // by kind of inbox
 	Log   *slog.Logger     // nil = none
+	// Held tells whose records a legal hold keeps; nil = nobody's.
+	Held func(ContactID) bool
 }
 
 // NewDesk returns a desk over db, which stays the caller's to close.
@@ -48,7 +50,7 @@ func NewDesk(db *store.DB, o Options) *Desk {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Desk{db: db, rules: o.Rules, log: o.Log}
+	return &Desk{db: db, rules: o.Rules, log: o.Log, held: o.Held}
 }
 
 // Ready returns nil while the store takes writes, else an error that says why not.

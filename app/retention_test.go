@@ -162,3 +162,41 @@ func TestWhoMayRunRetention(t *testing.T) {
 }
 
 func second[T any](_ T, err error) error { return err }
+
+// TestAHoldStopsRetentionAndErasure keeps one person's messages and destroys
+// another's.
+func TestAHoldStopsRetentionAndErasure(t *testing.T) {
+	w := newWorld(t)
+	w.receive(text(siti, "wamid.1", "keep this", 0), text(noPhone, "wamid.2", "and not this", 1))
+	var kept app.Line
+	for _, l := range w.lines() {
+		if l.Name == "Siti" {
+			kept = l
+		}
+	}
+	desk := app.NewDesk(w.db, app.Options{Held: func(id app.ContactID) bool { return id == kept.Contact }})
+	w.must(desk.SetRetention(w.ctx(), w.agent, app.Retention{Messages: 30}))
+	w.now = w.now.Add(90 * wholeDay)
+	done, err := desk.RunRetention(w.ctx(), w.agent, app.RetentionRun{Confirmed: true})
+	w.must(err)
+	if done[0].Held != 1 || done[0].Records["messages"] != 1 || done[0].People != 1 {
+		t.Errorf("%+v", done[0])
+	}
+	for range 2 {
+		for _, l := range w.lines() {
+			want := 0
+			if l.Contact == kept.Contact {
+				want = 1
+			}
+			if n := len(w.thread(l.ID)); n != want || (l.Last != nil) != (want == 1) {
+				t.Errorf("%d messages of %q, the last one is %+v", n, l.Name, l.Last)
+			}
+		}
+		w.reopen()
+	}
+	w.receipt(app.Receipt{ExternalID: "wamid.1", Status: app.StatusRead, At: w.now})
+	desk = app.NewDesk(w.db, app.Options{Held: func(id app.ContactID) bool { return id == kept.Contact }})
+	if _, err := desk.CertifiedErasure(w.ctx(), w.agent, kept.Contact, ""); !errors.Is(err, app.ErrConflict) {
+		t.Errorf("erasing somebody under a hold: %v", err)
+	}
+}

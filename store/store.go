@@ -12,6 +12,7 @@
 //	keyring.age    the key trees; opens only with the secret in the anchor
 //	data.db        the records: numbers and HMACs as keys, age files as values
 //	blobs/ab/<id>  attachments, one age file each
+//	certificates/  what was destroyed, signed; not secret
 //
 // The machine identity that opens the anchor lives outside the directory.
 //
