@@ -22,6 +22,7 @@ func Command(ctx context.Context, command string, stdout io.Writer, write func(i
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", command) //nolint:gosec // the operator's own command line
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = stdout, &head{to: &said}
+	killWhole(cmd)
 	cmd.WaitDelay = waitDelay // for what it started, and left behind
 	in, err := cmd.StdinPipe()
 	if err != nil {

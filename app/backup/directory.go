@@ -57,7 +57,10 @@ func (d Directory) Replace(_ context.Context, name string, b []byte) error {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return filing("opening", path, err)
 	}
-	if err = writeWhole(path+partSuffix, b); err == nil {
+	if err = scrap(path + partSuffix); err == nil {
+		err = writeWhole(path+partSuffix, b)
+	}
+	if err == nil {
 		if err = os.Rename(path+partSuffix, path); err != nil {
 			err = filing("renaming to", path, err)
 		}
@@ -72,6 +75,18 @@ func (d Directory) Replace(_ context.Context, name string, b []byte) error {
 		err = overwrite(old)
 	}
 	return errors.Join(err, old.Close())
+}
+
+// scrap overwrites what a crash left of an earlier attempt.
+func scrap(path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return filing("opening", path, err)
+	}
+	return errors.Join(overwrite(f), f.Close())
 }
 
 func writeWhole(path string, b []byte) error {

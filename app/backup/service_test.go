@@ -189,6 +189,10 @@ func TestKeysFollowAnErasure(t *testing.T) {
 	if err := os.Link(keys, blocks); err != nil {
 		t.Fatal(err)
 	}
+	crashed := filepath.Join(t.TempDir(), "crashed") // and what a crash left of an earlier attempt
+	if err := errors.Join(os.WriteFile(keys+partSuffix, old, 0o600), os.Link(keys+partSuffix, crashed)); err != nil {
+		t.Fatal(err)
+	}
 	if err := w.db.Erase(t.Context(), gone); err != nil {
 		t.Fatal(err)
 	}
@@ -200,6 +204,9 @@ func TestKeysFollowAnErasure(t *testing.T) {
 	}
 	if now, err := os.ReadFile(blocks); err != nil || len(now) != len(old) || bytes.Equal(now, old) {
 		t.Errorf("the old bytes of the copy are still there: %v", err)
+	}
+	if now, err := os.ReadFile(crashed); err != nil || bytes.Contains(now, old[:64]) {
+		t.Errorf("the old bytes of the attempt are still there: %v", err)
 	}
 	db, err := w.restore(t, p, out.Name)
 	if err != nil {

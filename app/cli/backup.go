@@ -87,6 +87,9 @@ func (o *backupFlags) run(ctx context.Context, s streams) error {
 	if err := o.s3.complete(&p); err != nil {
 		return err
 	}
+	if data, err := filepath.Abs(o.data); err == nil && strings.HasPrefix(p.Where+"/", data+"/") {
+		return usage("--to %s is inside the data directory; a backup belongs on another disk", o.to)
+	}
 	p.Recipients, p.Daily, p.Keep, p.KeepDays = o.recipients, o.daily, o.keep, o.keepDays
 	return withOrigin(ctx, o.data, func(from *origin) error { return o.keepIn(ctx, from, p, s) })
 }

@@ -99,13 +99,21 @@ func (o *restoreFlags) run(ctx context.Context, s streams) error {
 }
 
 // finish makes the restored installation harmless: the messages that waited to be sent may have been sent since, and
-// the places of backups may be in use by the installation that made this one.
+// the places of backups and the standbys may be in use by the installation that made this one.
 func (r *restoreReport) finish(ctx context.Context, db *store.DB) (err error) {
 	if r.Doubted, err = app.NewDesk(db, app.Options{}).DoubtOutbox(ctx); err != nil {
 		return fmt.Errorf("looking at what waits to be sent: %w", err)
 	}
-	r.Places, err = backup.ForgetAll(ctx, db)
-	return err
+	if r.Places, err = backup.ForgetAll(ctx, db); err != nil {
+		return err
+	}
+	for _, one := range db.Replicas() {
+		if err := db.RemoveReplica(ctx, one.Name); err != nil {
+			return err
+		}
+		r.Standbys++
+	}
+	return nil
 }
 
 // fetch opens the backup and what lies beside it, or what the flags name instead.
@@ -180,6 +188,7 @@ type restoreReport struct {
 	NewIdentity bool   `json:"new_identity"`
 	Doubted     int    `json:"doubted_messages"`
 	Places      int    `json:"forgotten_places"`
+	Standbys    int    `json:"forgotten_standbys"`
 }
 
 func (o *restoreFlags) report(w io.Writer, rep *restoreReport, r *store.Restored) error {
@@ -204,6 +213,9 @@ func (o *restoreFlags) report(w io.Writer, rep *restoreReport, r *store.Restored
 	}
 	if rep.Places > 0 {
 		fmt.Fprintf(w, "%d places of backups were taken off the list; once this kith takes over, set them up again: kith backup --to ...\n", rep.Places)
+	}
+	if rep.Standbys > 0 {
+		fmt.Fprintf(w, "%d standbys were taken off the list; they hold a copy each and do not follow this kith: kith standby add\n", rep.Standbys)
 	}
 	if rep.NewIdentity {
 		fmt.Fprintf(w, "A new machine identity was made: %s. Keep a copy of it, apart from the data.\n", rep.Identity)

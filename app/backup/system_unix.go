@@ -6,6 +6,7 @@ package backup
 
 import (
 	"errors"
+	"os/exec"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -29,4 +30,10 @@ func isBroken(err error) bool { return errors.Is(err, syscall.EPIPE) }
 func Room(dir string, size int64) bool {
 	left := free(dir)
 	return left < 0 || left >= size+room
+}
+
+// killWhole has a command and everything that it starts end together when it is cancelled.
+func killWhole(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 }
