@@ -215,9 +215,8 @@ func ignoreStop(err error) error {
 	return err
 }
 
-// announce says where kith is, and prints the claim link while nobody owns it.
+// announce prints the claim link while nobody owns this kith, and says where it is: who waits for that line has the link.
 func (h *house) announce(ctx context.Context, ports *server.Ports, out io.Writer) error {
-	h.log.InfoContext(ctx, "kith is ready", "url", ports.URL(), "listen", ports.Addr(), "version", version)
 	if !ports.Secure() && !ports.Loopback() {
 		h.log.WarnContext(ctx, "passwords and messages pass the network in the clear; use --tls, or a proxy that ends TLS")
 	}
@@ -225,11 +224,16 @@ func (h *house) announce(ctx context.Context, ports *server.Ports, out io.Writer
 		h.log.WarnContext(ctx, "there is no recovery key: if the identity is lost, everything is; make one with kith keys recovery")
 	}
 	token, err := h.auth.NewClaim(ctx)
-	if err != nil || token == "" {
+	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "claim: %s/claim/%s\n", ports.URL(), token)
-	return err
+	if token != "" {
+		if _, err := fmt.Fprintf(out, "claim: %s/claim/%s\n", ports.URL(), token); err != nil {
+			return err
+		}
+	}
+	h.log.InfoContext(ctx, "kith is ready", "url", ports.URL(), "listen", ports.Addr(), "version", version)
+	return nil
 }
 
 var _ server.Hooks = (*ingress.Ingress)(nil)
