@@ -100,6 +100,9 @@ func (d *Desk) SetInboxSettings(ctx context.Context, actor Actor, id InboxID, ch
 			return cmp.Or(err, inboxMissing())
 		}
 		return changeInbox(tx, id, func(in *Inbox) bool {
+			if in.Settings == nil {
+				in.Settings = map[string]string{}
+			}
 			maps.Copy(in.Settings, changes)
 			in.Paused, in.PausedAt = nil, 0
 			return true

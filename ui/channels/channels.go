@@ -6,6 +6,7 @@ package channels
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -207,7 +208,7 @@ func (p *pages) replay(c echo.Context, a app.Actor) error {
 		return render.Redirect(c, Path+"/"+c.Param("id"))
 	}
 	text, ok := p.Problem(p.Locale(c), err)
-	if !ok {
+	if !ok || errors.Is(err, app.ErrForbidden) {
 		return err
 	}
 	return p.show(c, a, http.StatusUnprocessableEntity, layout.Notice{Text: text, Kind: component.Danger})
