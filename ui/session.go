@@ -12,6 +12,7 @@ import (
 
 	"kith/app"
 	"kith/app/auth"
+	"kith/ui/render"
 	"kith/ui/signin"
 )
 
@@ -21,7 +22,7 @@ const actorKey = "kith-actor"
 // signed turns a handler into one for people who are signed in: the actor is its argument.
 func (s *site) signed(h func(c echo.Context, a app.Actor) error) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		a, _, err := s.Auth.Authenticate(c.Request().Context(), signin.Token(c, s.Secure))
+		a, _, err := s.Auth.Authenticate(c.Request().Context(), s.token(c))
 		if errors.Is(err, auth.ErrUnauthenticated) {
 			return outside(c)
 		}
@@ -43,11 +44,29 @@ func (s *site) known(next echo.HandlerFunc) echo.HandlerFunc {
 	})
 }
 
-// still asks whether the person behind a stream is still signed in.
-func (s *site) still(c echo.Context) error {
-	_, _, err := s.Auth.Authenticate(c.Request().Context(), signin.Token(c, s.Secure))
-	return err
+// fresh is signed for what is dangerous: who has not proved lately who they are is asked to, and comes back to the page
+// that back names.
+func (s *site) fresh(back func(c echo.Context) string, h func(c echo.Context, a app.Actor) error) echo.HandlerFunc {
+	return s.signed(func(c echo.Context, a app.Actor) error {
+		_, session, err := s.Auth.Authenticate(c.Request().Context(), s.token(c))
+		if err != nil {
+			return err
+		}
+		if !s.Auth.Fresh(session) {
+			return render.Redirect(c, signin.ProvePath+"?next="+url.QueryEscape(back(c)))
+		}
+		return h(c, a)
+	})
 }
+
+// still asks whether the person behind a stream is still signed in.
+func (s *site) still(c echo.Context) error { return s.Auth.Still(c.Request().Context(), s.token(c)) }
+
+func (s *site) token(c echo.Context) string { return signin.Token(c, s.Secure) }
+
+func (s *site) setToken(c echo.Context, token string) { signin.SetToken(c, token, s.Secure) }
+
+func (s *site) visitor(c echo.Context) auth.Visitor { return signin.Visitor(c, s.Secure) }
 
 // outside sends somebody who is not signed in to the door: a page by a redirect, a script by a status that it follows.
 func outside(c echo.Context) error {

@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"kith/app"
+	"kith/app/auth"
 	"kith/assets"
 	"kith/ui/account"
 	"kith/ui/channels"
@@ -19,6 +20,7 @@ import (
 	"kith/ui/inbox"
 	"kith/ui/layout"
 	"kith/ui/live"
+	"kith/ui/people"
 	"kith/ui/render"
 	"kith/ui/signin"
 )
@@ -26,7 +28,7 @@ import (
 // Deps is what the interface needs.
 type Deps struct {
 	Desk *app.Desk
-	Auth signin.Auth
+	Auth *auth.Auth
 	// Replay reads again what could not be read.
 	Replay func(ctx context.Context, a app.Actor, id app.MessageID) error
 	// Simulator adds the pages of the simulator to a group that only signed-in people reach; nil when there is none.
@@ -56,8 +58,14 @@ func Register(e *echo.Echo, d Deps) {
 	s := &site{Deps: d}
 	e.GET("/", func(c echo.Context) error { return render.Redirect(c, "/inbox") })
 	e.GET("/assets/*", echo.WrapHandler(assets.Handler()))
-	signin.Register(e, signin.Deps{Desk: d.Desk, Auth: d.Auth, Frame: s.bare, Problem: Problem, Secure: d.Secure})
-	account.Register(e, account.Deps{Signed: s.signed, View: s.view, Secure: d.Secure})
+	signin.Register(e, signin.Deps{Desk: d.Desk, Auth: d.Auth, Frame: s.bare, Problem: Problem, Secure: d.Secure, Now: d.Now})
+	account.Register(e, account.Deps{
+		Desk: d.Desk, Auth: d.Auth, Signed: s.signed, Fresh: s.fresh, View: s.view, Problem: Problem, Token: s.token, SetToken: s.setToken,
+		Visitor: s.visitor, Secure: d.Secure, Now: d.Now,
+	})
+	people.Register(e, people.Deps{
+		Desk: d.Desk, Auth: d.Auth, Signed: s.signed, Fresh: s.fresh, View: s.view, Problem: Problem, Now: d.Now, Base: d.Base,
+	})
 	inbox.Register(e, inbox.Deps{
 		Desk: d.Desk, Signed: s.signed, View: s.view, Locale: s.locale, Problem: Problem, Log: d.Log, Now: d.Now,
 	})
@@ -65,7 +73,7 @@ func Register(e *echo.Echo, d Deps) {
 		Desk: d.Desk, Signed: s.signed, View: s.view, Locale: s.locale, Problem: Problem, Replay: d.Replay, Now: d.Now,
 		Base: d.Base, Simulator: d.Simulator != nil,
 	})
-	stream := live.Stream{Desk: d.Desk, Still: s.still}
+	stream := live.Stream{Desk: d.Desk, Still: s.still, Revoked: d.Auth.Revoked}
 	e.GET("/live", s.signed(stream.Serve))
 	e.GET("/marks", s.signed(s.marks))
 	e.GET("/gallery", s.signed(s.gallery))

@@ -122,7 +122,7 @@ func cookie(w *httptest.ResponseRecorder, name string) *http.Cookie {
 // TestStrangersStayOutside asks for every page without a session.
 func TestStrangersStayOutside(t *testing.T) {
 	b := newBench(t)
-	open := []string{"/", "/sign-in", "/claim/:token", "/assets/*", "/sign-out", "/preferences"}
+	open := []string{"/", "/sign-in", "/claim/:token", "/invite/:token", "/assets/*", "/sign-out", "/preferences"}
 	for _, r := range b.e.Routes() {
 		if slices.Contains(open, r.Path) || r.Method == echo.RouteNotFound {
 			continue

@@ -6,6 +6,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -15,9 +16,11 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"kith/app"
+	"kith/ui/account"
 	"kith/ui/component"
 	"kith/ui/layout"
 	"kith/ui/locale"
+	"kith/ui/people"
 	"kith/ui/render"
 )
 
@@ -26,7 +29,8 @@ type place struct {
 	path, icon, label string
 	may               app.Permission
 	foot              bool
-	simulator         bool // only while the simulator runs
+	simulator         bool     // only while the simulator runs
+	also              []string // the beginnings of other paths that belong to it
 }
 
 // places are the entries of the rail and the tab bar, in order.
@@ -34,7 +38,31 @@ var places = []place{
 	{path: "/inbox", icon: "inbox", label: "layout.inbox", may: app.MayRead},
 	{path: "/channels", icon: "plug", label: "channels.nav", may: app.MaySeeChannels},
 	{path: "/simulator", icon: "flask-conical", label: "layout.simulator", may: app.MayConverse, simulator: true},
-	{path: "/preferences", icon: "settings", label: "layout.settings", may: app.MayOwnAccount, foot: true},
+	{path: "/preferences", icon: "settings", label: "layout.settings", may: app.MayOwnAccount, foot: true, also: []string{"/account", "/settings"}},
+}
+
+// settings are the tabs above the pages of the settings, in order.
+var settings = []place{
+	{path: account.Path, label: "account.tab_browser", may: app.MayOwnAccount},
+	{path: account.OwnPath, label: "account.tab_own", may: app.MayOwnAccount},
+	{path: people.Path, label: "people.tab", may: app.MayAgents},
+}
+
+// tabs returns the tabs of the settings for a page at.
+func (s *site) tabs(l *locale.Locale, at string, a app.Actor) []component.Tab {
+	var out []component.Tab
+	for _, p := range settings {
+		if a.May(p.may) {
+			out = append(out, component.Tab{Label: l.T(p.label), Href: p.path, Current: p.holds(at)})
+		}
+	}
+	return out
+}
+
+// holds reports whether a page at the path belongs to the place.
+func (p *place) holds(at string) bool {
+	return strings.HasPrefix(at, p.path) ||
+		slices.ContainsFunc(p.also, func(prefix string) bool { return strings.HasPrefix(at, prefix) })
 }
 
 // view makes the frame of a page. It reads the newest event first: what happens while the page is made is told again by
@@ -64,12 +92,41 @@ func (s *site) view(c echo.Context, a app.Actor, title string) (layout.View, err
 		}
 		v.Agent = layout.Agent{
 			Name: me.Name, Initials: component.Initials(me.Name), Hue: component.HueOf(strconv.FormatUint(a.ID, 10)),
-			Path: "/preferences", SignOut: "/sign-out",
+			Path: account.OwnPath, SignOut: "/sign-out",
+		}
+		if err := s.alert(c, &v, me); err != nil {
+			return v, err
 		}
 	}
+	v.Settings = s.tabs(v.Locale, v.Path, a)
 	v.Nav = s.nav(v.Path, a, counts)
 	v.Marks = "/marks?at=" + url.QueryEscape(v.Path)
 	return v, nil
+}
+
+// alert says on every page what a person should know about their account, unless something graver is said already. That
+// a second factor is missing is not said where people work.
+func (s *site) alert(c echo.Context, v *layout.View, me *app.Agent) error {
+	ctx := c.Request().Context()
+	if v.Alert.Text != "" || strings.HasPrefix(v.Path, account.OwnPath) {
+		return nil
+	}
+	news, err := s.Auth.News(ctx, me.ID)
+	if err != nil {
+		return err
+	}
+	if len(news) > 0 {
+		v.Alert = layout.Notice{Text: account.Headline(v.Locale, &news[0]) + " " + v.Locale.T("account.news_where"), Kind: component.Warn}
+		return nil
+	}
+	if strings.HasPrefix(v.Path, "/inbox") || strings.HasPrefix(v.Path, "/simulator") {
+		return nil
+	}
+	f, err := s.Auth.Factors(ctx, me)
+	if err == nil && f.Reminded {
+		v.Alert = layout.Notice{Text: v.Locale.T("account.second_reminder"), Kind: component.Warn}
+	}
+	return err
 }
 
 // marks answers with the counted places of the rail, for the page at ?at=.
@@ -98,7 +155,7 @@ func (s *site) nav(at string, a app.Actor, counts app.Counts) []layout.NavItem {
 		}
 		item := layout.NavItem{
 			Path: p.path, Icon: p.icon, Label: p.label, Foot: p.foot,
-			Current: strings.HasPrefix(at, p.path),
+			Current: p.holds(at),
 		}
 		if p.path == "/inbox" {
 			item.Count, item.Counted = counts.Unread, true
@@ -146,6 +203,9 @@ func (s *site) locale(c echo.Context) *locale.Locale {
 		chosen = cookie.Value
 	}
 	l := locale.Match(c.Request().Header.Get("Accept-Language"), chosen)
+	if cookie, err := c.Cookie(locale.ZoneCookie); err == nil && cookie.Value != "" {
+		return l.In(s.zones.load(cookie.Value)) // what the person chose
+	}
 	settings, err := s.Desk.Settings(c.Request().Context())
 	if err != nil || settings.TimeZone == "" {
 		return l // times are in UTC until somebody says otherwise
@@ -161,8 +221,8 @@ func (z *zones) load(name string) *time.Location {
 		return loc.(*time.Location) //nolint:errcheck // nothing else is stored
 	}
 	loc, err := time.LoadLocation(name)
-	if err != nil {
-		loc = time.UTC
+	if err != nil || name == "Local" {
+		return time.UTC // and nothing is kept: browsers may send what they like
 	}
 	z.loaded.Store(name, loc)
 	return loc

@@ -49,6 +49,7 @@ func commands() []command {
 	return []command{
 		{"serve", "run kith in the foreground", serveHelp, setServe},
 		{"user add", "add a person who works here; prints the id", userHelp, setUserAdd},
+		{"user claim", "print a new claim link while nobody owns the running kith", claimHelp, setUserClaim},
 		{"user password", "give a person a new password and end their sessions", passwordHelp, setUserPassword},
 		{"apikey add", "make a key for the API; prints the key, once", apikeyHelp, setAPIKeyAdd},
 		{"inbox add whatsapp", "connect a WhatsApp number; prints id and webhook as JSON", inboxHelp, setInboxAdd},

@@ -17,6 +17,7 @@ import (
 const (
 	opUserAdd      = "user.add"
 	opUserPassword = "user.password"
+	opUserClaim    = "user.claim"
 	opKeyAdd       = "apikey.add"
 	opInboxAdd     = "inbox.add"
 	opInboxList    = "inbox.list"
@@ -67,6 +68,8 @@ func (h *house) operate(ctx context.Context, r request) (json.RawMessage, error)
 	switch r.Op {
 	case opUserAdd:
 		return on(ctx, r.Params, h.addUser)
+	case opUserClaim:
+		return on(ctx, r.Params, h.claim)
 	case opUserPassword:
 		return on(ctx, r.Params, h.setPassword)
 	case opKeyAdd:

@@ -161,6 +161,9 @@ func (h *house) serve(ctx context.Context, o serveOptions, ports *server.Ports, 
 		return errors.Join(err, ctl.l.Close())
 	}
 	h.about = &running{url: ports.URL(), tls: o.tls}
+	if ports.Secure() || !ports.Loopback() {
+		h.auth.Insist() // others than this machine's people reach kith
+	}
 	if err := h.announce(ctx, ports, out); err != nil {
 		return errors.Join(err, ctl.l.Close())
 	}

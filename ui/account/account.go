@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package account is what a person chooses for their own browser: language and theme.
+// Package account is what people look after themselves: the language and theme of their browser, and their account.
 package account
 
 import (
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"kith/app"
+	"kith/app/auth"
 	"kith/ui/component"
 	"kith/ui/layout"
 	"kith/ui/locale"
@@ -21,9 +23,19 @@ const Path = "/preferences"
 
 // Deps is what the page needs.
 type Deps struct {
+	Desk   *app.Desk
+	Auth   *auth.Auth
 	Signed func(h func(c echo.Context, a app.Actor) error) echo.HandlerFunc
-	View   func(c echo.Context, a app.Actor, title string) (layout.View, error)
-	Secure bool
+	// Fresh is Signed for what is dangerous: people prove first who they are, and come back to the page that back names.
+	Fresh func(back func(c echo.Context) string, h func(c echo.Context, a app.Actor) error) echo.HandlerFunc
+	View  func(c echo.Context, a app.Actor, title string) (layout.View, error)
+	// Problem says an error in the language of the page; ok is false when it is not one for people.
+	Problem  func(l *locale.Locale, err error) (text string, ok bool)
+	Token    func(c echo.Context) string
+	SetToken func(c echo.Context, token string)
+	Visitor  func(c echo.Context) auth.Visitor
+	Secure   bool
+	Now      func() time.Time
 }
 
 type pages struct{ Deps }
@@ -33,6 +45,7 @@ func Register(e *echo.Echo, d Deps) {
 	p := pages{d}
 	e.GET(Path, d.Signed(p.show))
 	e.POST(Path, p.save)
+	p.registerOwn(e)
 }
 
 func (p *pages) show(c echo.Context, a app.Actor) error {
@@ -63,8 +76,16 @@ func (p *pages) save(c echo.Context) error {
 // keep sets a cookie that the script of the theme button can change too.
 func (p *pages) keep(c echo.Context, name, value string) {
 	c.SetCookie(&http.Cookie{ //nolint:gosec // holds no secret; Secure wherever there is TLS
-		Name: name, Value: value, Path: "/", MaxAge: 365 * 24 * 3600, Secure: p.Secure, SameSite: http.SameSiteLaxMode,
+		Name: name, Value: value, Path: "/", MaxAge: ageOf(value), Secure: p.Secure, SameSite: http.SameSiteLaxMode,
 	})
+}
+
+// ageOf is how long a cookie is kept; an empty one goes.
+func ageOf(value string) int {
+	if value == "" {
+		return -1
+	}
+	return 365 * 24 * 3600
 }
 
 func languages(l *locale.Locale) []component.Option {

@@ -29,6 +29,8 @@ type View struct {
 	// Path is the path of this page.
 	Path string
 	Nav  []NavItem
+	// Settings are the tabs above the pages of the settings; other pages do not draw them.
+	Settings []component.Tab
 	// Agent is who is signed in; the zero Agent shows no account.
 	Agent Agent
 	// Live is the path of the event stream; empty means none.

@@ -46,6 +46,9 @@ type Stream struct {
 	// Still returns an error when the person behind the request may not see events any more. It is asked all the time,
 	// and before news is told; nil is never asked.
 	Still func(c echo.Context) error
+	// Revoked returns a channel that is closed when somebody is signed out, by whomever: Still is then asked at once.
+	// nil leaves it at asking all the time.
+	Revoked func() <-chan struct{}
 }
 
 const (
@@ -131,9 +134,14 @@ func (s *Stream) follow(c echo.Context, a app.Actor, w *writer, after uint64) {
 func (s *Stream) wait(c echo.Context, w *writer, news <-chan struct{}, beat, looks <-chan time.Time) bool {
 	done := c.Request().Context().Done()
 	for {
+		revoked := s.revoked()
 		select {
 		case <-done:
 			return false
+		case <-revoked:
+			if !s.still(c) {
+				return false
+			}
 		case <-looks:
 			if !s.still(c) {
 				return false
@@ -151,6 +159,13 @@ func (s *Stream) wait(c echo.Context, w *writer, news <-chan struct{}, beat, loo
 			}
 		}
 	}
+}
+
+func (s *Stream) revoked() <-chan struct{} {
+	if s.Revoked == nil {
+		return nil
+	}
+	return s.Revoked()
 }
 
 func (s *Stream) still(c echo.Context) bool { return s.Still == nil || s.Still(c) == nil }

@@ -260,3 +260,47 @@ func TestSignedOutIsToldNothing(t *testing.T) {
 		t.Errorf("the stream ended after %v, %v", took, sc.Err())
 	}
 }
+
+// TestRevokedEndsAtOnce: a stream that sleeps for hours ends when somebody is signed out, and the streams of others go
+// on.
+func TestRevokedEndsAtOnce(t *testing.T) {
+	var mu sync.Mutex
+	revoked, out, asked := make(chan struct{}), false, make(chan struct{}, 100)
+	revoke := func() {
+		mu.Lock()
+		defer mu.Unlock()
+		close(revoked)
+		revoked = make(chan struct{})
+	}
+	b := newBench(t, live.Stream{
+		Beat: time.Hour,
+		Still: func(echo.Context) error {
+			mu.Lock()
+			defer mu.Unlock()
+			asked <- struct{}{}
+			if out {
+				return errors.New("signed out")
+			}
+			return nil
+		},
+		Revoked: func() <-chan struct{} {
+			mu.Lock()
+			defer mu.Unlock()
+			return revoked
+		},
+	})
+	sc := b.listen(t.Context(), "", "")
+	for sc.Scan() && sc.Text() != "retry: 1000" { //nolint:revive // waits for the beginning
+	}
+	revoke() // somebody else
+	<-asked
+	mu.Lock()
+	out = true
+	mu.Unlock()
+	revoke()
+	for sc.Scan() { //nolint:revive // reads until the stream ends, as it must
+	}
+	if sc.Err() != nil {
+		t.Error(sc.Err())
+	}
+}

@@ -26,6 +26,9 @@ import (
 // Cookie is the name of the cookie that keeps the language a person chose.
 const Cookie = "lang"
 
+// ZoneCookie is the name of the cookie that keeps the time zone a person chose.
+const ZoneCookie = "zone"
+
 // Locale is one language together with the time zone that times are shown in.
 // It is immutable and safe to share.
 type Locale struct {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -22,25 +23,17 @@ import (
 // Path is where people sign in.
 const Path = "/sign-in"
 
-// Auth is who knows who may come in; *auth.Auth does.
-type Auth interface {
-	Authenticate(ctx context.Context, token string) (app.Actor, *auth.Session, error)
-	SignIn(ctx context.Context, email, password, from string) (token string, err error)
-	SignOut(ctx context.Context, token string) error
-	CheckClaim(ctx context.Context, claim string) error
-	Claim(ctx context.Context, claim string, n auth.NewOwner) (token string, err error)
-}
-
 // Deps is what the pages need.
 type Deps struct {
 	Desk *app.Desk
-	Auth Auth
+	Auth *auth.Auth
 	// Frame makes the frame of a page for somebody who is not known yet.
 	Frame func(c echo.Context, title string) layout.View
 	// Problem says an error in the language of the page; ok is false when it is not one for people.
 	Problem func(l *locale.Locale, err error) (text string, ok bool)
 	// Secure says that browsers reach kith by TLS only.
 	Secure bool
+	Now    func() time.Time
 }
 
 type pages struct{ Deps }
@@ -53,6 +46,14 @@ func Register(e *echo.Echo, d Deps) {
 	e.POST("/sign-out", p.signOut)
 	e.GET("/claim/:token", p.claimForm)
 	e.POST("/claim/:token", p.claim)
+	e.GET("/invite/:token", p.inviteForm)
+	e.POST("/invite/:token", p.invite)
+	e.GET(SecondPath, p.secondForm)
+	e.POST(SecondPath, p.second)
+	e.GET(SetUpPath, p.setUpForm)
+	e.POST(SetUpPath, p.setUp)
+	e.GET(ProvePath, p.proveForm)
+	e.POST(ProvePath, p.prove)
 }
 
 // CookieName is the cookie of a session. Under TLS its name makes browsers refuse one that was set by another host or
@@ -73,12 +74,28 @@ func Token(c echo.Context, secure bool) string {
 	return cookie.Value
 }
 
-func (p *pages) setCookie(c echo.Context, token string, age time.Duration) {
+// SetToken gives the browser the token of its session; "" takes it away.
+func SetToken(c echo.Context, token string, secure bool) {
+	age := auth.Absolute
+	if token == "" {
+		age = -time.Second
+	}
 	c.SetCookie(&http.Cookie{ //nolint:gosec // Secure wherever there is TLS
-		Name: CookieName(p.Secure), Value: token, Path: "/", MaxAge: int(age.Seconds()),
-		HttpOnly: true, Secure: p.Secure, SameSite: http.SameSiteLaxMode,
+		Name: CookieName(secure), Value: token, Path: "/", MaxAge: int(age.Seconds()),
+		HttpOnly: true, Secure: secure, SameSite: http.SameSiteLaxMode,
 	})
 }
+
+// Visitor is who knocks, as far as the request tells.
+func Visitor(c echo.Context, secure bool) auth.Visitor {
+	return auth.Visitor{Address: c.RealIP(), Browser: c.Request().UserAgent(), Token: Token(c, secure)}
+}
+
+func (p *pages) setCookie(c echo.Context, token string) { SetToken(c, token, p.Secure) }
+
+func (p *pages) token(c echo.Context) string { return Token(c, p.Secure) }
+
+func (p *pages) visitor(c echo.Context) auth.Visitor { return Visitor(c, p.Secure) }
 
 // entry is what the sign-in form shows.
 type entry struct {
@@ -99,8 +116,8 @@ func Next(s string) string {
 }
 
 func (p *pages) form(c echo.Context) error {
-	if _, _, err := p.Auth.Authenticate(c.Request().Context(), Token(c, p.Secure)); err == nil {
-		return c.Redirect(http.StatusSeeOther, Next(c.QueryParam("next")))
+	if _, s, err := p.Auth.Holder(c.Request().Context(), p.token(c)); err == nil {
+		return c.Redirect(http.StatusSeeOther, onward(s, c.QueryParam("next")))
 	}
 	return p.show(c, http.StatusOK, entry{next: c.QueryParam("next")})
 }
@@ -112,15 +129,49 @@ func (p *pages) show(c echo.Context, status int, en entry) error {
 
 func (p *pages) signIn(c echo.Context) error {
 	en := entry{next: c.FormValue("next"), email: strings.TrimSpace(c.FormValue("email"))}
-	token, err := p.Auth.SignIn(c.Request().Context(), en.email, c.FormValue("password"), c.RealIP())
+	token, err := p.Auth.Enter(c.Request().Context(), en.email, c.FormValue("password"), p.visitor(c))
 	if err != nil {
 		return p.refuse(c, err, func(status int, text, field string) error {
 			en.fault, en.field = text, field
 			return p.show(c, status, en)
 		})
 	}
-	p.setCookie(c, token, auth.Absolute)
-	return c.Redirect(http.StatusSeeOther, Next(en.next))
+	return p.letIn(c, token, en.next)
+}
+
+// letIn gives the browser its session and leads on: to the second factor while one is missing, else to next.
+func (p *pages) letIn(c echo.Context, token, next string) error {
+	who, s, err := p.Auth.Holder(c.Request().Context(), token)
+	if err != nil {
+		return err
+	}
+	p.setCookie(c, token)
+	p.remember(c, who)
+	return c.Redirect(http.StatusSeeOther, onward(s, next))
+}
+
+// remember makes the browser speak the person's language and show their time.
+func (p *pages) remember(c echo.Context, who *app.Agent) {
+	for name, value := range map[string]string{locale.Cookie: who.Profile.Language, locale.ZoneCookie: who.Profile.TimeZone} {
+		if value != "" {
+			c.SetCookie(&http.Cookie{ //nolint:gosec // holds no secret; Secure wherever there is TLS
+				Name: name, Value: value, Path: "/", MaxAge: 365 * 24 * 3600, Secure: p.Secure, SameSite: http.SameSiteLaxMode,
+			})
+		}
+	}
+}
+
+// onward is where a session leads.
+func onward(s *auth.Session, next string) string {
+	next = Next(next)
+	switch s.Stage {
+	case auth.NeedsFactor:
+		return SecondPath + "?next=" + url.QueryEscape(next)
+	case auth.MustEnrol:
+		return SetUpPath + "?next=" + url.QueryEscape(next)
+	case auth.Whole:
+	}
+	return next
 }
 
 // refuse shows the form again when the error is one that people can mend.
@@ -143,11 +194,11 @@ func (p *pages) refuse(c echo.Context, err error, show func(status int, text, fi
 }
 
 func (p *pages) signOut(c echo.Context) error {
-	err := p.Auth.SignOut(c.Request().Context(), Token(c, p.Secure))
+	err := p.Auth.SignOut(c.Request().Context(), p.token(c))
 	if err != nil && !errors.Is(err, auth.ErrUnauthenticated) {
 		return err
 	}
-	p.setCookie(c, "", -time.Second)
+	p.setCookie(c, "")
 	render.SetFlash(c, render.Flash{Key: "signin.signed_out"})
 	return render.Redirect(c, Path)
 }
@@ -182,25 +233,27 @@ func (p *pages) claim(c echo.Context) error {
 	if _, err := time.LoadLocation(o.zone); err != nil || o.zone == "" {
 		o.zone = "UTC"
 	}
-	token, err := p.Auth.Claim(ctx, c.Param("token"), auth.NewOwner{Name: o.name, Email: o.email, Password: c.FormValue("password")})
+	token, err := p.Auth.Claim(ctx, c.Param("token"), auth.NewOwner{
+		Name: o.name, Email: o.email, Password: c.FormValue("password"), Visitor: p.visitor(c),
+	})
 	if err != nil {
 		return p.refuse(c, err, func(status int, text, field string) error {
 			o.fault, o.field = text, field
 			return p.showClaim(c, status, o)
 		})
 	}
-	p.setCookie(c, token, auth.Absolute)
 	if err := p.settle(ctx, token, o); err != nil {
 		return err
 	}
-	return c.Redirect(http.StatusSeeOther, "/channels")
+	return p.letIn(c, token, "/channels")
 }
 
 func (p *pages) settle(ctx context.Context, token string, o owner) error {
-	a, _, err := p.Auth.Authenticate(ctx, token)
+	who, _, err := p.Auth.Holder(ctx, token)
 	if err != nil {
 		return err
 	}
+	a := app.Actor{Kind: app.ActorAgent, ID: uint64(who.ID), Role: who.Role}
 	s, err := p.Desk.Settings(ctx)
 	if err != nil {
 		return err
