@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"path/filepath"
 	"time"
+
+	bolt "go.etcd.io/bbolt"
 )
 
 // Space is where the bytes are.
@@ -22,10 +24,12 @@ type Space struct {
 
 // Space tells where the bytes are.
 func (db *DB) Space() Space {
-	f := db.bolt.now()
 	s := Space{File: sizeOf(db.path(dataFile)), Blobs: db.blobBytes()}
-	stats := f.Stats()
-	s.Free = int64(stats.FreePageN+stats.PendingPageN) * int64(f.Info().PageSize)
+	_ = db.bolt.View(func(tx *bolt.Tx) error { // the view keeps the file from being closed; a closed store has no free pages
+		stats := tx.DB().Stats()
+		s.Free = int64(stats.FreePageN+stats.PendingPageN) * int64(tx.DB().Info().PageSize)
+		return nil
+	})
 	s.DiskFree, s.DiskTotal = diskSpace(db.dir)
 	return s
 }

@@ -331,3 +331,37 @@ func TestOnlyWhoHasTheTokenFollows(t *testing.T) {
 		t.Error("the op log is written for nobody")
 	}
 }
+
+// TestAStandbyFollowsThroughCompactions lets a standby follow in earnest while the
+// primary is written to, compacted and destroys keys.
+func TestAStandbyFollowsThroughCompactions(t *testing.T) {
+	base := t.TempDir()
+	db := openTest(t, filepath.Join(base, "one"), Options{})
+	disturb(t, db, 20, 1)
+	d := newDirect(t, db)
+	s := openStandby(t, filepath.Join(base, "two"))
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Follow(ctx, d) }()
+	for round := range uint64(3) {
+		disturb(t, db, 20, 2+round)
+		if _, err := db.Compact(t.Context(), nil); err != nil {
+			t.Error(err)
+		}
+		if err := db.Erase(t.Context(), Subject(5+round)); err != nil { //nolint:gosec // small
+			t.Error(err)
+		}
+	}
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("following ended with %v", err)
+	}
+	keepUp(t, s, d)
+	sameRecords(t, s, db)
+	if len(db.pendingAt(db.currentRing().Gen)) != 0 {
+		t.Error("the standby did not acknowledge")
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}

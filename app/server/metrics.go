@@ -166,6 +166,13 @@ func (s *Server) writeMetrics(ctx context.Context, b *bytes.Buffer) {
 		one("kith_disk_free_bytes", "gauge", "What may still be written to the disk of the data directory.", space.DiskFree)
 		one("kith_disk_bytes", "gauge", "Size of the disk of the data directory.", space.DiskTotal)
 	}
+	for i, r := range s.o.Store.Replicas() {
+		if i == 0 {
+			fmt.Fprint(b, "# HELP kith_standby_segments_behind Segments of the op log that a standby has not taken yet.\n"+
+				"# TYPE kith_standby_segments_behind gauge\n")
+		}
+		fmt.Fprintf(b, "kith_standby_segments_behind{name=%q} %d\n", r.Name, r.Behind)
+	}
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	one("kith_heap_bytes", "gauge", "Bytes of living and not yet collected objects.", m.HeapAlloc)
