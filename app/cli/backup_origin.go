@@ -289,9 +289,23 @@ func (f *framing) head(n uint32) error {
 	return err
 }
 
+// stalled is how long a reader may take nothing: while a backup goes out, the pages of its moment are not used again.
+const stalled = 2 * time.Minute
+
+// impatient is a connection whose reader has to go on reading.
+type impatient struct{ net.Conn }
+
+// Write implements io.Writer.
+func (i *impatient) Write(p []byte) (int, error) {
+	if err := i.SetWriteDeadline(time.Now().Add(stalled)); err != nil {
+		return 0, err
+	}
+	return i.Conn.Write(p)
+}
+
 // streamBackup writes a backup and the answer to a connection.
 func (h *house) streamBackup(ctx context.Context, conn net.Conn, raw json.RawMessage) response {
-	out := &framing{w: conn}
+	out := &framing{w: &impatient{conn}}
 	result, err := on(ctx, raw, func(ctx context.Context, p streamParams) (streamResult, error) {
 		m, witness, err := h.source(p.Direct).Backup(ctx, out, store.BackupOptions{
 			Recipients: p.Recipients, Witness: p.Witness, Progress: func(_, total int64) { out.total = total },
