@@ -170,7 +170,7 @@ func (db *DB) destroy(ctx context.Context, open []*ledgerEntry) error {
 				e.GenWas = before // else an earlier run destroyed the keys
 			}
 			if i == 0 {
-				e.Removed = removed
+				e.countRemoved(removed)
 			}
 			if err := e.write(tx); err != nil {
 				return err
@@ -189,7 +189,7 @@ func (db *DB) destroy(ctx context.Context, open []*ledgerEntry) error {
 func destroyed(entries []*ledgerEntry) (d Destroyed) {
 	for _, e := range entries {
 		if d.Entry == 0 {
-			d.Entry, d.Before, d.Removed = e.n, e.GenWas, e.Removed
+			d.Entry, d.Before, d.Removed = e.n, e.GenWas, e.removed()
 		}
 		if e.Kind == ledgerSubject {
 			d.Subjects = append(d.Subjects, e.subject())

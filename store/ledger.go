@@ -3,6 +3,7 @@
 package store
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 )
@@ -17,9 +18,9 @@ type ledgerEntry struct {
 	At     int64  `cbor:"3,keyasint"`           // unix seconds of the intent
 	Done   int64  `cbor:"4,keyasint,omitempty"` // unix seconds; 0 while unfinished
 	Gen    uint64 `cbor:"5,keyasint,omitempty"` // of the keyring without the key
-	// Removed counts what was removed, by table; it is kept with the first entry
-	// of those that were carried out together.
-	Removed map[string]int `cbor:"6,keyasint,omitempty"`
+	// Removed counts what was removed, by the number that stands for the name of the
+	// table; it is kept with the first entry of those that were carried out together.
+	Removed map[uint64]int `cbor:"8,keyasint,omitempty"`
 	GenWas  uint64         `cbor:"7,keyasint,omitempty"` // of a keyring that had the key
 }
 
@@ -75,6 +76,39 @@ func (e *ledgerEntry) write(tx *Tx) error {
 	}
 	key := rowKey(e.n)
 	return tx.put(b, key[:], v)
+}
+
+// attachmentsName is what attachments are counted under.
+const attachmentsName = "attachments"
+
+// countRemoved puts counts by table into the entry.
+func (e *ledgerEntry) countRemoved(by map[string]int) {
+	e.Removed = make(map[uint64]int, len(by))
+	for name, n := range by {
+		e.Removed[standIn(name)] = n
+	}
+}
+
+// removed gives the counts their names again; those of tables that this program
+// does not know any more are counted as other.
+func (e *ledgerEntry) removed() map[string]int {
+	by := make(map[string]int, len(e.Removed))
+	names := declared.numbers()
+	for number, n := range e.Removed {
+		by[cmp.Or(names[number], "other")] += n
+	}
+	return by
+}
+
+// numbers are the names of all tables by the number that stands for each.
+func (r *registry) numbers() map[uint64]string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	names := map[uint64]string{standIn(attachmentsName): attachmentsName}
+	for name := range r.names {
+		names[standIn(name)] = name
+	}
+	return names
 }
 
 // eachEntry calls fn with the entries of the ledger in their order.

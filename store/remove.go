@@ -76,7 +76,7 @@ func (db *DB) removeRecords(ctx context.Context, who subjectSet, removed map[str
 // called is what people call the records of a bucket.
 func (t *bin) called() string {
 	if string(t.name) == blobBucket {
-		return "attachments"
+		return attachmentsName
 	}
 	return string(t.name)
 }

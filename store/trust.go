@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"hash/fnv"
 	"os"
 	"time"
 )
@@ -28,7 +29,7 @@ const (
 // clockMark is one look at the clocks.
 type clockMark struct {
 	Wall int64         `cbor:"1,keyasint"` // trusted, unix nanoseconds
-	Boot string        `cbor:"2,keyasint"` // names the boot of the machine
+	Boot uint64        `cbor:"2,keyasint"` // stands for the boot of the machine
 	Up   time.Duration `cbor:"3,keyasint"` // since then
 }
 
@@ -42,6 +43,16 @@ var (
 type uptime struct {
 	boot string
 	up   time.Duration
+}
+
+// number stands for the boot: the store keeps numbers only.
+func (u *uptime) number() uint64 { return standIn(u.boot) }
+
+// standIn is a number that stands for a text.
+func standIn(text string) uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(text))
+	return h.Sum64()
 }
 
 // Now is the instant that a transaction would have.
@@ -65,7 +76,7 @@ func (db *DB) trusted(ctx context.Context) (now time.Time, doubt string, err err
 	if err != nil {
 		return wall, "", err
 	}
-	next := clockMark{wall.UnixNano(), up.boot, up.up}
+	next := clockMark{wall.UnixNano(), up.number(), up.up}
 	now = wall
 	if known {
 		now, next.Wall, doubt = last.judge(wall, up)
@@ -83,7 +94,7 @@ func (db *DB) trusted(ctx context.Context) (now time.Time, doubt string, err err
 // clock's.
 func (m *clockMark) judge(wall time.Time, up uptime) (now time.Time, remember int64, doubt string) {
 	was := time.Unix(0, m.Wall).UTC()
-	if up.boot != m.Boot || up.up < m.Up {
+	if up.number() != m.Boot || up.up < m.Up {
 		if gap := wall.Sub(was); gap > clockGap {
 			return was, m.Wall, fmt.Sprintf("the clock says that %.0f hours went by while kith was not looking, and the machine was started anew", gap.Hours())
 		}
@@ -109,7 +120,7 @@ func (m *clockMark) judge(wall time.Time, up uptime) (now time.Time, remember in
 // trustClock takes the wall clock for right: a person said so.
 func (db *DB) trustClock(ctx context.Context) error {
 	up := db.uptime()
-	return db.markClock(ctx, clockMark{db.now().UnixNano(), up.boot, up.up})
+	return db.markClock(ctx, clockMark{db.now().UnixNano(), up.number(), up.up})
 }
 
 func (db *DB) markClock(ctx context.Context, m clockMark) error {
