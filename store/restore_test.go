@@ -219,6 +219,39 @@ func TestRestoreWithTheRecoveryKey(t *testing.T) {
 	}
 }
 
+// TestRestoreWithAProtectedIdentity keeps the protection.
+func TestRestoreWithAProtectedIdentity(t *testing.T) {
+	const passphrase = "a passphrase for the tests"
+	s := newSampleStore(t, 2)
+	b := take(t, s, BackupOptions{})
+	id, err := age.ParseHybridIdentity(secretOf(t, b.identity))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b.identity, err = identityText(id, passphrase); err != nil {
+		t.Fatal(err)
+	}
+	o := b.options()
+	if _, _, err := b.restore(t, o); !errors.Is(err, ErrSealed) {
+		t.Errorf("without a passphrase: %v", err)
+	}
+	o.Passphrase = "another passphrase"
+	if _, _, err := b.restore(t, o); !errors.Is(err, ErrWrongKey) {
+		t.Errorf("with another passphrase: %v", err)
+	}
+	o.Passphrase = passphrase
+	dir, _, err := b.restore(t, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sealed, err := IsSealed(dir, Options{}); !sealed || err != nil {
+		t.Errorf("the restored store is not sealed: %v", err)
+	}
+	if !reads(t, openTest(t, dir, Options{Passphrase: passphrase}), 1, BlobRef{}) {
+		t.Error("subject 1 is not there")
+	}
+}
+
 // TestRestoreThatWasCutShort ends at every step and begins anew.
 func TestRestoreThatWasCutShort(t *testing.T) {
 	s := newSampleStore(t, 5)
