@@ -191,7 +191,7 @@ func (s *search) wants() store.IndexQuery {
 // look reads what the index offers and decides.
 func (s *search) look(tx *store.Tx, ref store.Ref) error {
 	m, err := messages.Get(tx, ref)
-	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrErased) {
+	if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrErased) || errors.Is(err, store.ErrDamaged) {
 		return nil
 	}
 	if err != nil {

@@ -69,7 +69,7 @@ func NewIndex[T any](name string, t *DayTable[T], o IndexOptions[T]) *Index[T] {
 	}
 	c.read = func(tx *Tx, ref Ref, fresh bool, terms []byte) ([]byte, Subject, bool, error) {
 		v, err := t.Get(tx, ref)
-		if isErased(err) || errors.Is(err, ErrNotFound) {
+		if unreadable(err) || errors.Is(err, ErrNotFound) {
 			return nil, Nobody, false, nil
 		}
 		if err != nil || !fresh && !o.Rewritten(v) {
@@ -103,7 +103,7 @@ func (t *DayTable[T]) behind(tx *Tx, at scanPlace, fn func(Ref, *T) error) error
 		}
 		ref := Ref{at.Day, group, seq}
 		v, err := t.open(tx, ref, k, sealed)
-		if isErased(err) {
+		if unreadable(err) {
 			continue
 		}
 		if err != nil {
@@ -115,6 +115,10 @@ func (t *DayTable[T]) behind(tx *Tx, at scanPlace, fn func(Ref, *T) error) error
 	}
 	return nil
 }
+
+// unreadable tells that a record, or a segment, has nothing to give: its key was
+// destroyed, or it is damaged.
+func unreadable(err error) bool { return isErased(err) || errors.Is(err, ErrDamaged) }
 
 // scanPlace is how far an edition has read the records that were there before
 // it: all of the days it has left behind it, and a day up to a record.

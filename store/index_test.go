@@ -460,3 +460,38 @@ func TestIndexLosesSegments(t *testing.T) {
 	}
 	l.compare(10)
 }
+
+// TestIndexDamaged has a segment with a byte that flipped: what it gives is left
+// out until the index is built anew, and an erasure does not stop at it.
+func TestIndexDamaged(t *testing.T) {
+	for _, erase := range []bool{false, true} {
+		l := newLibrary(t, 6)
+		l.write(500, 40, 60)
+		l.flush()
+		l.update(func(tx *Tx) error {
+			b, err := tx.sub(&essayIn.core.segments, segmentName(1), false)
+			if err != nil {
+				return err
+			}
+			key := blockKey(blockDocs, 0)
+			bad := slices.Clone(b.Get(key))
+			bad[len(bad)-9] ^= 4
+			return tx.put(b, key, bad)
+		})
+		all := IndexQuery{All: []Want{{Any: []string{"a", "b", "c", "d", "e", "f", "g"}, Prefix: true}}}
+		if n := len(l.search(all, 1000)); n == 0 || n >= 500 {
+			t.Fatalf("%d found with a damaged segment", n)
+		}
+		if erase {
+			gone := func(s Subject, _ DayKey) bool { return s == 40 }
+			l.erase(gone, []Subject{40}, 3)
+		}
+		if err := essayIn.core.in(l.db).advance(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if e := essayIn.core.in(l.db).editions; len(e) != 1 || e[0].id != 2 {
+			t.Fatalf("%d editions, the first is %d", len(e), e[0].id)
+		}
+		l.compare(10)
+	}
+}

@@ -147,7 +147,7 @@ func (x *Index[T]) Find(ctx context.Context, db *DB, q IndexQuery, fn func(*Tx, 
 	for try := range findTries {
 		f.lenient = try == findTries-1
 		err := f.run(ctx)
-		if !isErased(err) {
+		if !unreadable(err) {
 			return stopped(err)
 		}
 	}
@@ -159,7 +159,7 @@ type finder struct {
 	s            *indexState
 	q            IndexQuery
 	upper, lower docOrder // what is still to be found
-	lenient      bool     // pass over a segment whose key is destroyed
+	lenient      bool     // pass over a segment that does not open
 	fn           func(*Tx, Ref) error
 }
 
@@ -210,7 +210,9 @@ func (f *finder) collect(ctx context.Context, tx *Tx, sources []*hitSource) erro
 			}
 		}
 		more, err := s.next()
-		if err != nil && (!f.lenient || !isErased(err)) {
+		if unreadable(err) && f.lenient {
+			f.s.lost.Store(true)
+		} else if err != nil {
 			return err
 		}
 		if !more || s.at < f.lower {

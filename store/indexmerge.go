@@ -172,29 +172,31 @@ func (s *indexState) forgetIn(ctx context.Context, e *edition, gone func(Subject
 		return err
 	}
 	for _, i := range list {
-		touched := false
-		err := s.db.View(ctx, func(tx *Tx) error {
-			one, err := openSegment(tx, &s.x.segments, i)
-			if err == nil {
-				touched, err = one.holds(gone)
-			}
-			if isErased(err) {
-				return nil // destroyed already; the next start builds the index anew
-			}
-			return err
-		})
+		err := s.forgetSegment(ctx, i, gone)
+		if unreadable(err) { // who knows what is in it: it goes whole, and the index is built anew
+			s.lost.Store(true)
+			err = s.db.Update(ctx, func(tx *Tx) error { return s.x.replace(tx, nil, []segmentInfo{i}) })
+		}
 		if err != nil {
-			return err
-		}
-		if !touched {
-			continue
-		}
-		keep := func(r Ref, about Subject) bool { return !gone(about, r.DayKey) }
-		if err := s.rewrite(ctx, []segmentInfo{i}, i.Level, keep); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (s *indexState) forgetSegment(ctx context.Context, i segmentInfo, gone func(Subject, DayKey) bool) error {
+	touched := false
+	err := s.db.View(ctx, func(tx *Tx) error {
+		one, err := openSegment(tx, &s.x.segments, i)
+		if err == nil {
+			touched, err = one.holds(gone)
+		}
+		return err
+	})
+	if err != nil || !touched {
+		return err
+	}
+	return s.rewrite(ctx, []segmentInfo{i}, i.Level, func(r Ref, about Subject) bool { return !gone(about, r.DayKey) })
 }
 
 // holds tells whether the segment has a record of what gone names.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -20,6 +21,7 @@ type indexState struct {
 	// an erasure or expiry for a part of theirs.
 	work sync.Mutex
 	gone []func(Subject, DayKey) bool // what is about to be destroyed
+	lost atomic.Bool                  // a segment does not open: the index is to be built anew
 
 	mu       sync.RWMutex
 	editions []*edition // the one that answers, and one that is being built to replace it
@@ -104,22 +106,37 @@ func (s *indexState) step(ctx context.Context) (more bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		merged := false
-		if e.tail.full() {
-			err = s.flush(ctx, e)
-			merged = true // there may be something to merge now
-		} else if !followed {
-			merged, err = s.mergeSome(ctx, e)
-		}
+		merged, err := s.tidyUp(ctx, e, followed)
 		if err != nil {
 			return false, err
 		}
 		more = more || followed || scanned || merged
 	}
-	if !more && len(s.editions) > 1 {
+	switch {
+	case more:
+		return true, nil
+	case len(s.editions) > 1:
 		return true, s.takeOver(ctx)
+	case s.lost.Load():
+		return true, s.rebuild(ctx)
 	}
-	return more, nil
+	return false, nil
+}
+
+// tidyUp writes a tail that is full, and merges while there is nothing to read.
+func (s *indexState) tidyUp(ctx context.Context, e *edition, busy bool) (more bool, err error) {
+	if e.tail.full() {
+		return true, s.flush(ctx, e)
+	}
+	if busy || s.lost.Load() {
+		return false, nil
+	}
+	more, err = s.mergeSome(ctx, e)
+	if unreadable(err) {
+		s.lost.Store(true)
+		return true, nil
+	}
+	return more, err
 }
 
 // tell wakes those who wait for the index.
@@ -160,9 +177,7 @@ func (s *indexState) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fresh := func(id uint32) *edition {
-		return &edition{id: id, now: editionState{Version: s.x.version, Seq: last}, tail: newIndexTail()}
-	}
+	fresh := func(id uint32) *edition { return s.x.fresh(id, last) }
 	switch {
 	case len(all) == 0:
 		all = append(all, fresh(1))
@@ -176,6 +191,21 @@ func (s *indexState) load(ctx context.Context) error {
 	}
 	s.change(func() { s.editions = all[:min(len(all), 2)] })
 	return nil
+}
+
+// fresh is an edition that holds nothing yet of what was before seq.
+func (x *indexCore) fresh(id uint32, seq uint64) *edition {
+	return &edition{id: id, now: editionState{Version: x.version, Seq: seq}, tail: newIndexTail()}
+}
+
+// rebuild begins another edition because the one that answers lost something.
+func (s *indexState) rebuild(ctx context.Context) error {
+	return s.db.View(ctx, func(tx *Tx) error {
+		next := s.x.fresh(s.editions[0].id+1, s.x.log.Last(tx))
+		s.change(func() { s.editions = append(s.editions, next) })
+		s.db.log.Warn("a part of the search index does not open; it is built anew")
+		return nil
+	})
 }
 
 // sweep retires what a crash or an error left half written.
@@ -220,6 +250,7 @@ func (s *indexState) takeOver(ctx context.Context) error {
 		return err
 	}
 	s.change(func() { s.editions = []*edition{next} })
+	s.lost.Store(false)
 	return nil
 }
 
