@@ -136,6 +136,9 @@ func current(on bool) string {
 	return "false"
 }
 
+// places tells whether the page is neither the inbox nor one before sign-in: only the others load their sheet.
+func (v View) places() bool { return len(v.Nav) > 0 && !strings.HasPrefix(v.Path, "/inbox") }
+
 func asset(name string) string { return assets.URL(name) }
 
 // htmxConfig is the configuration of htmx: which extension may run, when a

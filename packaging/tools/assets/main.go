@@ -64,7 +64,7 @@ func run(args []string) error {
 func build(root string) (map[string][]byte, error) {
 	r := api.Build(api.BuildOptions{
 		AbsWorkingDir:     root,
-		EntryPoints:       []string{"css/app.css", "js/app.js", "vendor/mark.svg", "vendor/tone.wav"},
+		EntryPoints:       []string{"css/app.css", "css/places.css", "js/app.js", "vendor/mark.svg", "vendor/tone.wav"},
 		Outdir:            filepath.Join(root, "dist"),
 		PublicPath:        "/assets",
 		EntryNames:        "[name].[hash]",
