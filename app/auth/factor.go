@@ -138,6 +138,9 @@ func (a *Auth) ConfirmTOTP(ctx context.Context, token, code string, v Visitor) (
 	if err != nil {
 		return "", nil, err
 	}
+	if err := a.pending(ctx, p.ID, code); err != nil { // before anything slow is done
+		return "", nil, err
+	}
 	codes, hashes, err := a.newCodes(ctx)
 	if err != nil {
 		return "", nil, err
@@ -148,9 +151,9 @@ func (a *Auth) ConfirmTOTP(ctx context.Context, token, code string, v Visitor) (
 		if err != nil {
 			return err
 		}
-		step, ok := totpMatch(f.Pending, code, tx.Now(), 0)
-		if len(f.Pending) == 0 || tx.Now().Sub(f.PendingAt.Time()) > pendingLasts || !ok {
-			return errCode
+		step, err := f.confirms(tx, code)
+		if err != nil {
+			return err
 		}
 		f.Secret, f.Last, f.Since = f.Pending, step, app.InstantOf(tx.Now())
 		f.Pending, f.PendingAt = nil, 0
@@ -169,6 +172,26 @@ func (a *Auth) ConfirmTOTP(ctx context.Context, token, code string, v Visitor) (
 	a.slow.succeed(attempt)
 	a.forget(p.ID)
 	return next, codes, nil
+}
+
+// pending returns errCode unless the code is what the app shows whose secret the person was told.
+func (a *Auth) pending(ctx context.Context, id app.AgentID, code string) error {
+	return a.db.View(ctx, func(tx *store.Tx) error {
+		f, err := factorOf(tx, id)
+		if err == nil {
+			_, err = f.confirms(tx, code)
+		}
+		return err
+	})
+}
+
+// confirms returns the step of a code of the secret that waits to be confirmed.
+func (f *factor) confirms(tx *store.Tx, code string) (uint64, error) {
+	step, ok := totpMatch(f.Pending, code, tx.Now(), 0)
+	if len(f.Pending) == 0 || tx.Now().Sub(f.PendingAt.Time()) > pendingLasts || !ok {
+		return 0, errCode
+	}
+	return step, nil
 }
 
 // renew makes the session whole and fresh under a new token, and ends the old one and those that gone names.

@@ -100,14 +100,17 @@ func putCodes(tx *store.Tx, id app.AgentID, hashes []string) error {
 
 // NewRecoveryCodes makes ten new codes for the person who asks and voids the older ones.
 func (a *Auth) NewRecoveryCodes(ctx context.Context, by app.Actor) ([]string, error) {
+	if err := a.db.View(ctx, func(tx *store.Tx) error { return needsFactor(tx, by.Agent()) }); err != nil {
+		return nil, err // before anything slow is done
+	}
 	codes, hashes, err := a.newCodes(ctx)
 	if err != nil {
 		return nil, err
 	}
 	err = a.desk.Act(ctx, by, app.MayOwnAccount, app.AuditRecoveryMade, func(tx *store.Tx, e *app.AuditEvent) error {
 		e.Subject = by.Agent()
-		if have, err := hasFactor(tx, by.Agent()); err != nil || !have {
-			return errors.Join(err, refused("", "problem.factor_first", "Set up a second factor first."))
+		if err := needsFactor(tx, by.Agent()); err != nil {
+			return err
 		}
 		if err := tell(tx, &News{Agent: by.Agent(), Kind: app.AuditRecoveryMade}); err != nil {
 			return err
@@ -118,4 +121,12 @@ func (a *Auth) NewRecoveryCodes(ctx context.Context, by app.Actor) ([]string, er
 		return nil, err
 	}
 	return codes, nil
+}
+
+func needsFactor(tx *store.Tx, id app.AgentID) error {
+	have, err := hasFactor(tx, id)
+	if err == nil && !have {
+		err = refused("", "problem.factor_first", "Set up a second factor first.")
+	}
+	return err
 }

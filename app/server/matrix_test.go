@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -70,6 +71,39 @@ var matrix = map[string]access{
 	"GET /sign-in":                                         {open: true},
 	"POST /sign-in":                                        {open: true, status: http.StatusUnprocessableEntity},
 	"POST /sign-out":                                       {open: true},
+	"GET /invite/:token":                                   {open: true, status: http.StatusNotFound},
+	"POST /invite/:token":                                  {open: true, status: http.StatusNotFound},
+	"GET /sign-in/second":                                  {},
+	"POST /sign-in/second":                                 {},
+	"GET /sign-in/set-up":                                  {},
+	"POST /sign-in/set-up":                                 {body: "code=1", status: http.StatusUnprocessableEntity},
+	"GET /prove":                                           {},
+	"POST /prove":                                          {body: "word=x", status: http.StatusUnprocessableEntity},
+	"GET /account":                                         {},
+	"POST /account":                                        {body: "name=Sample"},
+	"POST /account/email":                                  {body: "email=x", status: http.StatusUnprocessableEntity},
+	"POST /account/export":                                 {},
+	"POST /account/leave":                                  {body: "leave=false"},
+	"POST /account/news":                                   {},
+	"POST /account/password":                               {body: "password=x", status: http.StatusUnprocessableEntity},
+	"POST /account/presence":                               {body: "away=false"},
+	"POST /account/recovery":                               {status: http.StatusUnprocessableEntity},
+	"POST /account/second/remove":                          {},
+	"POST /account/sessions/0/end":                         {},
+	"POST /account/sessions/end":                           {},
+	"GET /settings/people":                                 {may: app.MayAgents},
+	"POST /settings/people":                                {may: app.MayAgents, body: "role=x", status: http.StatusUnprocessableEntity},
+	"GET /settings/people/0":                               {may: app.MayAgents, status: http.StatusNotFound},
+	"POST /settings/people/0/disable":                      {may: app.MayAgents, status: http.StatusNotFound},
+	"POST /settings/people/0/enable":                       {may: app.MayAgents, status: http.StatusNotFound},
+	"POST /settings/people/0/link":                         {may: app.MayAgents, status: http.StatusNotFound},
+	"POST /settings/people/0/role":                         {may: app.MayAgents, body: "role=agent", status: http.StatusNotFound},
+	"POST /settings/people/0/second":                       {may: app.MayAgents, status: http.StatusNotFound},
+	"POST /settings/people/0/sign-out":                     {may: app.MayAgents, status: http.StatusNotFound},
+	"POST /settings/sign-in":                               {may: app.MayAgents, body: "second=9", status: http.StatusUnprocessableEntity},
+	"POST /settings/teams":                                 {may: app.MayAgents, body: "team=", status: http.StatusUnprocessableEntity},
+	"POST /settings/teams/0":                               {may: app.MayAgents, body: "team=x", status: http.StatusNotFound},
+	"POST /settings/teams/0/remove":                        {may: app.MayAgents, status: http.StatusNotFound},
 	"POST /preferences":                                    {open: true},
 	"GET /preferences":                                     {},
 	"GET /gallery":                                         {},
@@ -112,24 +146,13 @@ func shape(method, path string) string {
 	return method + " " + strings.Join(parts, "/")
 }
 
-// standin lets in whoever the test says.
-type standin struct {
-	*auth.Auth
-	who app.Actor
-}
-
-func (s *standin) Authenticate(context.Context, string) (app.Actor, *auth.Session, error) {
-	if s.who == (app.Actor{}) {
-		return s.who, nil, auth.ErrUnauthenticated
-	}
-	return s.who, &auth.Session{}, nil
-}
-
 // gatehouse serves every route for whoever knocks.
 type gatehouse struct {
 	*apptest.Sample
 	t          *testing.T
-	auth       *standin
+	auth       *auth.Auth
+	who        app.Actor // who knocks with a browser; nobody is the zero Actor
+	token      string    // of their session
 	echo       *echo.Echo
 	own, other map[string]string
 	second     app.InboxID
@@ -138,11 +161,12 @@ type gatehouse struct {
 func newGatehouse(t *testing.T) *gatehouse {
 	t.Helper()
 	s := apptest.NewDesk(t)
-	g := &gatehouse{Sample: s, t: t, auth: &standin{Auth: auth.New(s.DB, s.Desk, auth.Options{})}, echo: echo.New()}
+	g := &gatehouse{Sample: s, t: t, echo: echo.New()}
+	g.auth = auth.New(s.DB, s.Desk, auth.Options{Now: func() time.Time { return apptest.Start }})
 	hooks := ingress.New(s.Desk, all.All(), nil)
 	g.echo.HTTPErrorHandler = func(err error, c echo.Context) { _ = c.NoContent(api.FaultOf(err).Status) }
-	api.Register(g.echo, api.Deps{Desk: s.Desk, Auth: g.auth.Auth, Replay: hooks.Replay})
-	ui.Register(g.echo, ui.Deps{Desk: s.Desk, Auth: g.auth, Replay: hooks.Replay})
+	api.Register(g.echo, api.Deps{Desk: s.Desk, Auth: g.auth, Replay: hooks.Replay})
+	ui.Register(g.echo, ui.Deps{Desk: s.Desk, Auth: g.auth, Replay: hooks.Replay, Now: func() time.Time { return apptest.Start }})
 	in, err := s.Desk.AddInbox(t.Context(), s.Owner, app.NewInbox{Kind: "whatsapp", Name: "Second", Address: "2064"})
 	if err != nil {
 		t.Fatal(err)
@@ -184,7 +208,7 @@ func (g *gatehouse) things(in app.InboxID) map[string]string {
 // actor makes a person and a key with the role who see the second inbox only.
 func (g *gatehouse) actor(role app.Role) (who app.Actor, key string) {
 	ctx := g.t.Context()
-	p, err := g.Desk.AddAgent(ctx, app.Host(), app.NewAgent{Email: role.String() + "@matrix.example", Name: "Sample Agent", Role: role})
+	p, err := g.auth.AddAgent(ctx, app.Host(), app.NewAgent{Email: role.String() + "@matrix.example", Name: "Sample Agent", Role: role}, secretWords)
 	if err != nil {
 		g.t.Fatal(err)
 	}
@@ -201,6 +225,23 @@ func (g *gatehouse) actor(role app.Role) (who app.Actor, key string) {
 		}
 	}
 	return app.Actor{Kind: app.ActorAgent, ID: uint64(p.ID), Role: role}, key
+}
+
+const secretWords = "four words for the matrix"
+
+// session returns the token of whoever knocks with a browser; a line may have ended the session before.
+func (g *gatehouse) session() string {
+	if g.who == (app.Actor{}) {
+		return ""
+	}
+	if a, _, err := g.auth.Authenticate(g.t.Context(), g.token); err == nil && a.ID == g.who.ID {
+		return g.token
+	}
+	var err error
+	if g.token, err = g.auth.SignIn(g.t.Context(), g.who.Role.String()+"@matrix.example", secretWords, "192.0.2.7"); err != nil {
+		g.t.Fatal(err)
+	}
+	return g.token
 }
 
 // ask sends the request of a line about things and returns the status.
@@ -221,6 +262,10 @@ func (g *gatehouse) ask(line string, a access, things map[string]string, key str
 	defer cancel()
 	r := httptest.NewRequestWithContext(ctx, method, strings.ReplaceAll(path, "*", "none"), strings.NewReader(a.body))
 	r.Header.Set(echo.HeaderContentType, echo.MIMEApplicationForm)
+	r.RemoteAddr = fmt.Sprintf("192.0.2.%d:7", g.who.Role) // wrong passwords of one do not slow the next
+	if token := g.session(); token != "" {
+		r.AddCookie(&http.Cookie{Name: "kith-s", Value: token})
+	}
 	if strings.HasPrefix(path, "/api/") {
 		r.Header.Set(echo.HeaderContentType, echo.MIMEApplicationJSON)
 		r.Header.Set(echo.HeaderAuthorization, "Bearer "+key)
@@ -274,7 +319,7 @@ func TestMatrix(t *testing.T) {
 	asked := 0
 	for _, role := range app.BuiltInRoles() {
 		who, key := g.actor(role)
-		g.auth.who = who
+		g.who = who
 		for line, a := range matrix {
 			names := slices.ContainsFunc(slices.Collect(maps.Keys(g.own)), func(w string) bool {
 				return w != ":token" && strings.Contains(line, w)
@@ -292,7 +337,7 @@ func TestMatrix(t *testing.T) {
 			}
 		}
 	}
-	g.auth.who = app.Actor{}
+	g.who = app.Actor{}
 	for line, a := range matrix {
 		if got := g.ask(line, a, g.own, "kith_1_none"); !a.open && got != http.StatusUnauthorized && got != http.StatusSeeOther {
 			t.Errorf("%s as a stranger: %d", line, got)
