@@ -206,11 +206,11 @@ func destroyed(entries []*ledgerEntry) (d Destroyed) {
 
 // destroyKeys destroys the keys that entries name and those of the segments that
 // indexes replaced. What an index took in between its own step and the commit of
-// the keyring is taken out in another round: after the first commit nothing more
+// the keyring is taken out in a second round: after the first commit nothing more
 // can be read that could come into it.
 func (db *DB) destroyKeys(ctx context.Context, open []*ledgerEntry) (before uint64, replaced replacedBy, err error) {
 	replaced = replacedBy{}
-	for round := 0; ; round++ {
+	for round := range 2 {
 		fresh, err := forgetAll(ctx, db, goneOf(open), replaced)
 		if err != nil || (round > 0 && fresh == 0) {
 			return before, replaced, err
@@ -227,10 +227,8 @@ func (db *DB) destroyKeys(ctx context.Context, open []*ledgerEntry) (before uint
 		if err != nil {
 			return before, replaced, err
 		}
-		if len(declared.allIndexes()) == 0 {
-			return before, replaced, nil
-		}
 	}
+	return before, replaced, nil
 }
 
 // goneOf tells of a record whether one of the entries destroys it.

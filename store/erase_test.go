@@ -220,7 +220,7 @@ func TestIndexesForgetBeforeAndDropAfter(t *testing.T) {
 	if err := db.Erase(t.Context(), 1); err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(x.calls, []string{"forget", "forget", "forget", "drop"}) || !slices.Equal(x.dropped, []uint32{7, 9}) {
+	if !slices.Equal(x.calls, []string{"forget", "forget", "drop"}) || !slices.Equal(x.dropped, []uint32{7, 9}) {
 		t.Errorf("%v, then dropped %v", x.calls, x.dropped)
 	}
 	if !db.keys.segmentAlive(8) {
