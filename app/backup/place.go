@@ -160,7 +160,19 @@ func (s *Service) Places(ctx context.Context) (all []Place, err error) {
 	return all, err
 }
 
-// Save adds a place, or gives the one of the same name another schedule, recipients and keys.
+// take changes what was said anew; a backup made by hand leaves the schedule as it is.
+func (p *Place) take(from *Place) {
+	p.S3 = from.S3
+	if len(from.Recipients) > 0 {
+		p.Recipients = from.Recipients
+	}
+	if from.Daily != "" {
+		p.Daily, p.Keep, p.KeepDays = from.Daily, from.Keep, from.KeepDays
+	}
+}
+
+// Save adds a place, or changes the schedule, the recipients and the access key of the one of the same name as far as
+// they are said anew.
 func (s *Service) Save(ctx context.Context, a app.Actor, p Place) (Place, error) {
 	if err := p.check(); err != nil {
 		return p, err
@@ -169,7 +181,7 @@ func (s *Service) Save(ctx context.Context, a app.Actor, p Place) (Place, error)
 		if known, err := find(tx, p.Where); err != nil {
 			return err
 		} else if known != nil {
-			known.Recipients, known.S3, known.Daily, known.Keep, known.KeepDays = p.Recipients, p.S3, p.Daily, p.Keep, p.KeepDays
+			known.take(&p)
 			p = *known
 		} else {
 			p.ID = tx.NextID()

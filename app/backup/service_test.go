@@ -309,6 +309,20 @@ func TestDailyBackups(t *testing.T) {
 	}
 }
 
+func TestABackupByHandLeavesTheSchedule(t *testing.T) {
+	w := newWorld(t)
+	dir := t.TempDir()
+	first := w.save(t, dir, func(p *Place) { p.Daily, p.Keep = "03:15", 3 })
+	again := w.save(t, dir, nil)
+	if got := w.place(t); again.ID != first.ID || got.Daily != "03:15" || got.Keep != 3 {
+		t.Errorf("the place is %+v", got)
+	}
+	w.save(t, dir, func(p *Place) { p.Daily, p.Keep = "04:15", 5 })
+	if got := w.place(t); got.Daily != "04:15" || got.Keep != 5 {
+		t.Errorf("the place is %+v", got)
+	}
+}
+
 func TestADailyBackupThatFailsIsTriedAgain(t *testing.T) {
 	w := newWorld(t)
 	dir := filepath.Join(t.TempDir(), "disk")

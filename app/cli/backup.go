@@ -54,8 +54,8 @@ func setBackup(f *flags) func(context.Context, streams) error {
 		return nil
 	})
 	f.set.StringVar(&o.daily, "daily", "", "`HH:MM` in UTC at which the server makes one each day")
-	f.set.IntVar(&o.keep, "keep", 0, "`N` newest ones of --daily are kept (default 7)")
-	f.set.IntVar(&o.keepDays, "keep-days", 0, "`N` days is the oldest of them kept, at most 90 (default 90)")
+	f.set.IntVar(&o.keep, "keep", backup.DefaultKeep, "`N` newest ones of --daily are kept")
+	f.set.IntVar(&o.keepDays, "keep-days", backup.MaxKeepDays, "`N` days is the oldest of them, at most 90")
 	f.set.BoolVar(&o.verify, "verify", true, "read it back and restore it as a test")
 	f.set.BoolVar(&o.asJSON, "json", false, "print JSON")
 	o.s3.declare(f)

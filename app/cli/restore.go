@@ -209,13 +209,13 @@ func (o *restoreFlags) report(w io.Writer, rep *restoreReport, r *store.Restored
 		fmt.Fprintf(w, "%d attachments have no file: they were lost before the backup.\n", rep.Missing)
 	}
 	if rep.Doubted > 0 {
-		fmt.Fprintf(w, "%d messages waited to be sent; they are marked as unknown and do not go out by themselves.\n", rep.Doubted)
+		fmt.Fprintf(w, "Messages that waited to be sent are marked as unknown and do not go out by themselves: %d.\n", rep.Doubted)
 	}
 	if rep.Places > 0 {
-		fmt.Fprintf(w, "%d places of backups were taken off the list; once this kith takes over, set them up again: kith backup --to ...\n", rep.Places)
+		fmt.Fprintf(w, "Places of backups taken off the list: %d. Once this kith takes over, set them up again: kith backup --to ...\n", rep.Places)
 	}
 	if rep.Standbys > 0 {
-		fmt.Fprintf(w, "%d standbys were taken off the list; they hold a copy each and do not follow this kith: kith standby add\n", rep.Standbys)
+		fmt.Fprintf(w, "Standbys taken off the list: %d. They hold a copy each and do not follow this kith: kith standby add\n", rep.Standbys)
 	}
 	if rep.NewIdentity {
 		fmt.Fprintf(w, "A new machine identity was made: %s. Keep a copy of it, apart from the data.\n", rep.Identity)
