@@ -120,6 +120,6 @@ func within(ctx context.Context, dir string, fn func(ctx context.Context, h *hou
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, h.close()) }()
+	defer func() { err = errors.Join(err, h.close()) }() //nolint:contextcheck // closing ends whatever ctx says
 	return fn(ctx, h)
 }

@@ -15,6 +15,7 @@ const (
 	recoveryHelp = `The secret of the recovery key is shown this once and stored nowhere. Print it or write it down and keep it apart from the
 server: with it and a backup everything can be restored, and whoever has both reads everything. On a terminal the last
 four characters are asked for; elsewhere say --yes, and --print to have the secret on standard output.`
+	//nolint:gosec // a help text
 	passphraseHelp = `With a passphrase kith starts sealed: it takes nothing in and shows nothing until somebody opens it, on its page, with
 kith unseal, or by --passphrase-file. A stolen disk or backup of the machine is then worth nothing. A server that runs
 is not disturbed; the next start asks.

@@ -122,7 +122,7 @@ func serve(ctx context.Context, o serveOptions, s streams) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, h.close()) }()
+	defer func() { err = errors.Join(err, h.close()) }() //nolint:contextcheck // closing ends whatever ctx says
 	return h.serve(ctx, o, ports, s.out)
 }
 
