@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -31,9 +32,13 @@ type court struct {
 type question struct {
 	Dir      string
 	Promises promises
+	Spoiled  bool // see judgeFlip
 }
 
-const verdictPrefix = "\x01verdict "
+const (
+	verdictPrefix = "\x01verdict "
+	stagePrefix   = "\x01stage "
+)
 
 // ask returns the verdict. A judge that dies is replaced, and its last words are
 // what is wrong with the state.
@@ -45,11 +50,15 @@ func (c *court) ask(t *testing.T, q question) *verdict {
 	if err := json.NewEncoder(c.in).Encode(q); err != nil {
 		t.Fatal(err)
 	}
+	stage := ""
 	for {
 		line, err := c.out.ReadString('\n')
+		if name, ok := strings.CutPrefix(line, stagePrefix); ok {
+			stage = strings.TrimSpace(name)
+		}
 		if err != nil {
 			c.close()
-			v := &verdict{}
+			v := &verdict{Died: true, Stage: stage}
 			words := strings.Join(strings.Fields(c.said.String()), " ")
 			v.broken("the process died: %s", words[:min(len(words), 300)])
 			return v
@@ -92,6 +101,10 @@ func (c *court) close() {
 	c.child = nil
 }
 
+func isAny(err error, all ...error) bool {
+	return slices.ContainsFunc(all, func(is error) bool { return errors.Is(err, is) })
+}
+
 // TestCrashJudge answers the questions of a court; alone it does nothing.
 func TestCrashJudge(t *testing.T) {
 	if os.Getenv(judgeEnv) == "" {
@@ -105,7 +118,13 @@ func TestCrashJudge(t *testing.T) {
 		} else if err != nil {
 			t.Fatal(err)
 		}
-		text, err := json.Marshal(judge(t, q.Dir, &q.Promises))
+		var v *verdict
+		if q.Spoiled {
+			v = judgeFlip(t, &q, func(name string) { _, _ = os.Stdout.WriteString(stagePrefix + name + "\n") })
+		} else {
+			v = judge(t, q.Dir, &q.Promises)
+		}
+		text, err := json.Marshal(v)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -116,7 +135,12 @@ func TestCrashJudge(t *testing.T) {
 }
 
 // verdict is what is wrong with a state.
-type verdict struct{ Lost, Corrupt []string }
+type verdict struct {
+	Lost, Corrupt []string
+	Numbers       []string // of Corrupt, what is in indexes of plain numbers
+	Died          bool     // the process that looked
+	Stage, Found  string   // of a spoiled store: how far it came, and the sentence
+}
 
 func (v *verdict) missing(format string, a ...any) {
 	v.Lost = append(v.Lost, fmt.Sprintf(format, a...))
@@ -209,11 +233,13 @@ func judgeWriter(tx *Tx, db *DB, w uint64, p *promises, verdict *verdict) {
 	if !ok {
 		return
 	}
-	for _, err := range []error{
-		judgeRecords(tx, w, v), judgeLookups(tx, w, v), judgeJournal(tx, w, v), judgeQueue(tx, w, v), judgeBlobs(tx, db, w, v),
-	} {
-		if err != nil {
-			verdict.broken("writer %d version %d: %v", w, v, err)
+	for _, err := range []error{judgeRecords(tx, w, v), judgeQueue(tx, w, v), judgeBlobs(tx, db, w, v), judgeLookups(tx, w, v), judgeJournal(tx, w, v)} {
+		if err == nil {
+			continue
+		}
+		verdict.broken("writer %d version %d: %v", w, v, err)
+		if !errors.Is(err, errOnPurpose) { // of a record that is not what was sealed
+			verdict.Numbers = append(verdict.Numbers, err.Error())
 		}
 	}
 }

@@ -86,7 +86,7 @@ func tryStates(t *testing.T, disk *crashtest.Disk, states int, strict bool) (los
 		if err := replay.Save(dir, how, chance); err != nil {
 			t.Fatal(err)
 		}
-		v := judges.ask(t, question{dir, *said})
+		v := judges.ask(t, question{Dir: dir, Promises: *said})
 		lost, corrupt = lost+min(len(v.Lost), 1), corrupt+min(len(v.Corrupt), 1)
 		if strict && len(v.Lost)+len(v.Corrupt) > 0 {
 			t.Errorf("after step %d of %d, %s of %d pending steps survived: lost %q, corrupt %q",

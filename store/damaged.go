@@ -65,10 +65,14 @@ func (db *DB) Damaged() []Damage {
 	for _, d := range db.damage.all {
 		list = append(list, d)
 	}
+	sortDamages(list)
+	return list
+}
+
+func sortDamages(list []Damage) {
 	slices.SortFunc(list, func(a, b Damage) int {
 		return cmp.Or(strings.Compare(a.Table, b.Table), strings.Compare(a.Key, b.Key))
 	})
-	return list
 }
 
 // Why a record cannot be read.
@@ -91,14 +95,18 @@ func (all *damages) note(where []byte, reason string) (d Damage, fresh bool) {
 	if d, ok := all.all[string(where)]; ok || len(all.all) >= maxDamages {
 		return d, false
 	}
-	name, key, _ := bytes.Cut(where, []byte{0})
-	d = Damage{string(name), hex.EncodeToString(key), reason}
+	d = damageAt(where, reason)
 	if all.all == nil {
 		all.all = map[string]Damage{}
 	}
 	all.all[string(where)] = d
 	all.count.Store(int64(len(all.all)))
 	return d, true
+}
+
+func damageAt(where []byte, reason string) Damage {
+	name, key, _ := bytes.Cut(where, []byte{0})
+	return Damage{string(name), hex.EncodeToString(key), reason}
 }
 
 func (all *damages) has(where []byte) bool {
@@ -153,4 +161,3 @@ func (db *DB) unreadable(p any) error {
 	}
 	return err
 }
-

@@ -74,7 +74,7 @@ func tryFault(t *testing.T, judges *court, fault crashtest.Fault, sum map[string
 		if err := replay.Save(dir, how, chance); err != nil {
 			t.Fatal(err)
 		}
-		v := judges.ask(t, question{dir, *said})
+		v := judges.ask(t, question{Dir: dir, Promises: *said})
 		sum["states"]++
 		sum["lost"] += min(len(v.Lost), 1)
 		sum["corrupt"] += min(len(v.Corrupt), 1)

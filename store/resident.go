@@ -46,6 +46,7 @@ type rows interface {
 	stage(id uint64)       // show it to views that see commit id
 	publish(oldest uint64) // commit done: order, counts; forget what no view needs
 	discard()              // the commit failed: as if nothing had been
+	has(id, snap uint64) bool
 }
 
 // NewResident declares a resident table.

@@ -67,6 +67,11 @@ func (s *shelf[T]) seen(id, snap uint64) *version[T] {
 	return s.spots[i].v.at(snap)
 }
 
+func (s *shelf[T]) has(id, snap uint64) bool {
+	v := s.seen(id, snap)
+	return v != nil && !v.gone
+}
+
 func (v *version[T]) at(snap uint64) *version[T] {
 	for v != nil && v.from > snap {
 		v = v.prev

@@ -74,8 +74,10 @@ func commands() []command {
 		{"standby list", "list the standbys and how far they are", "", setStandbyList},
 		{"standby remove", "end the right of a standby to follow", "", setStandbyRemove},
 		{"promote", "make a standby the primary", promoteHelp, setPromote},
+		{"verify", "read everything and list what is damaged, or check a certificate or a backup", verifyHelp, setVerify},
 		{"doctor", "check the installation and say what is wrong", doctorHelp, setDoctor},
 		{"version", "print the version", "", setVersion},
+		{"preflight", "", preflightHelp, setPreflight}, // kith serve runs it
 	}
 }
 
@@ -168,6 +170,9 @@ func help(words []string, w io.Writer) error {
 func printHelp(w io.Writer) {
 	fmt.Fprint(w, "kith: customer messaging on your own server.\n\nUsage: kith <command> [flags]\n\nCommands:\n")
 	for _, c := range commands() {
+		if c.does == "" {
+			continue
+		}
 		fmt.Fprintf(w, "  %-22s %s\n", c.name, c.does)
 	}
 	fmt.Fprint(w, "  help [command]         tell more about a command\n\n"+

@@ -45,7 +45,7 @@ type response struct {
 }
 
 // longOperations are worth waiting for however long they take.
-var longOperations = map[string]bool{opCompact: true, opErase: true, opRetentionPreview: true, opRetentionRun: true, opBackupStream: true}
+var longOperations = map[string]bool{opCompact: true, opErase: true, opRetentionPreview: true, opRetentionRun: true, opBackupStream: true, opVerify: true}
 
 // patience is how long an operation may take.
 func patience(op string) time.Duration {

@@ -53,6 +53,9 @@ func open(dir string, log *slog.Logger) (*house, error) {
 
 // openWith opens the store in dir with a passphrase.
 func openWith(dir, secret string, log *slog.Logger) (*house, error) {
+	if err := preflight(dir); err != nil {
+		return nil, err
+	}
 	db, err := store.Open(dir, store.Options{Log: log, Passphrase: secret})
 	if err != nil {
 		return nil, err

@@ -29,6 +29,7 @@ const (
 	opUnseal       = "unseal"
 	opCompact      = "compact"
 	opErase        = "erase"
+	opVerify       = "verify"
 
 	opRetention        = "retention"
 	opRetentionPreview = "retention.preview"
@@ -88,6 +89,8 @@ func (h *house) operate(ctx context.Context, r request) (json.RawMessage, error)
 		return on(ctx, r.Params, h.rotateKeys)
 	case opUnseal:
 		return on(ctx, r.Params, h.unseal)
+	case opVerify:
+		return on(ctx, r.Params, h.verify)
 	case opErase:
 		return on(ctx, r.Params, h.erase)
 	case opRetention:
