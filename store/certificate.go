@@ -98,7 +98,7 @@ func (db *DB) Certify(ctx context.Context, d Destroyed, request string) (c Certi
 	if _, err := VerifyCertificate(b); err != nil { // never hand out what does not hold
 		return c, "", err
 	}
-	path, err = db.keepCertificate(request, b)
+	path, err = db.keepCertificate(&c, d.Entry, b)
 	return c, path, err
 }
 
@@ -138,14 +138,20 @@ func (db *DB) certificate(d *Destroyed, request string) (Certificate, error) {
 	return c, nil
 }
 
-// keepCertificate writes a certificate into the directory of the store. One of the
-// same name is replaced: it is about the same destruction.
-func (db *DB) keepCertificate(request string, b []byte) (string, error) {
+// keepCertificate writes a certificate into the directory of the store, under the
+// name of its request. One about the same destruction is replaced; when a request
+// has several, the number in the ledger tells them apart.
+func (db *DB) keepCertificate(c *Certificate, entry uint64, b []byte) (string, error) {
 	dir := db.path(certificateDir)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", filing("making", dir, err)
 	}
-	path := filepath.Join(dir, request+".json")
+	path := filepath.Join(dir, c.Request+".json")
+	if old, err := os.ReadFile(path); err == nil { //nolint:gosec // its name was checked
+		if was, err := VerifyCertificate(old); err != nil || !was.sameAs(c) {
+			path = filepath.Join(dir, fmt.Sprintf("%s-%d.json", c.Request, entry))
+		}
+	}
 	if err := writeFile(path+newSuffix, b); err != nil {
 		return "", err
 	}
@@ -153,6 +159,11 @@ func (db *DB) keepCertificate(request string, b []byte) (string, error) {
 		return "", filing("renaming to", path, err)
 	}
 	return path, errors.Join(syncDir(dir), syncDir(db.dir))
+}
+
+// sameAs tells whether two certificates are about the same destruction.
+func (c *Certificate) sameAs(o *Certificate) bool {
+	return c.Kind == o.Kind && slices.Equal(c.Subjects, o.Subjects) && c.Class == o.Class && c.Before == o.Before
 }
 
 // encode is the file that stands for a certificate, and the only one.

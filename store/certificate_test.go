@@ -176,6 +176,33 @@ func TestTheKeyOfCertificatesStays(t *testing.T) {
 	}
 }
 
+func TestARequestMayHaveSeveralCertificates(t *testing.T) {
+	db := newTest(t)
+	paths := map[string]bool{}
+	for _, s := range []Subject{1, 2, 2} {
+		plant(t, db, s+10)
+		d, err := db.EraseSubjects(t.Context(), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, path, err := db.Certify(t.Context(), d, "request")
+		if err != nil || c.Request != "request" {
+			t.Fatalf("%+v %v", c, err)
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := VerifyCertificate(b); err != nil || got.Subjects[0] != s {
+			t.Errorf("%+v %v", got, err)
+		}
+		paths[path] = true
+	}
+	if len(paths) != 2 {
+		t.Errorf("the certificates lie in %v", paths)
+	}
+}
+
 func FuzzVerifyCertificate(f *testing.F) {
 	_, key, err := ed25519.GenerateKey(nil)
 	if err != nil {
