@@ -144,27 +144,7 @@ func (s *Standby) destroyFile(name string) error {
 // of their generations; should the records not follow, the segment is applied
 // once more and finds that done.
 func (s *Standby) apply(sealed []byte) error {
-	var commits []*commitRecord
-	var rings []*ringRecord
-	head, err := readSegment(bytes.NewReader(sealed), s.id, func(head *segmentHead, r *logRecord) error {
-		if head.Chain != s.at.Chain || head.Number != s.at.Next || head.Prev != s.at.Prev {
-			return fmt.Errorf("%w: segment %d does not follow what is here", ErrResync, head.Number)
-		}
-		if head.Epoch < s.at.Epoch {
-			return ErrFenced
-		}
-		if r.Commit != nil {
-			c, err := r.Commit.record()
-			if err != nil {
-				return err
-			}
-			commits = append(commits, c)
-		}
-		if r.Ring != nil {
-			rings = append(rings, r.Ring)
-		}
-		return nil
-	})
+	head, commits, rings, err := s.read(sealed)
 	if err != nil {
 		return err
 	}
@@ -190,6 +170,28 @@ func (s *Standby) apply(sealed []byte) error {
 	s.at = next
 	s.settleBlobs(gone, came)
 	return nil
+}
+
+// read opens a segment, which must be the one that follows.
+func (s *Standby) read(sealed []byte) (head segmentHead, commits []*commitRecord, rings []*ringRecord, err error) {
+	head, err = readSegment(bytes.NewReader(sealed), s.id, func(head *segmentHead, r *logRecord) error {
+		if head.Chain != s.at.Chain || head.Number != s.at.Next || head.Prev != s.at.Prev {
+			return fmt.Errorf("%w: segment %d does not follow what is here", ErrResync, head.Number)
+		}
+		if head.Epoch < s.at.Epoch {
+			return ErrFenced
+		}
+		if r.Ring != nil {
+			rings = append(rings, r.Ring)
+		}
+		if r.Commit == nil {
+			return nil
+		}
+		c, err := r.Commit.record()
+		commits = append(commits, c)
+		return err
+	})
+	return head, commits, rings, err
 }
 
 // applyRing commits the next generation of the keyring.
@@ -225,12 +227,12 @@ func (r *commitRecord) blobs(tx *bolt.Tx, gone, came map[[16]byte]bool) {
 			continue
 		}
 		switch c.What {
-		case changePut, changeDelete:
+		case changePut, changePacked, changeDelete: // packed ones were unpacked before
 			if len(c.Key) != 4+16 {
 				continue
 			}
 			id := [16]byte(c.Key[4:])
-			gone[id], came[id] = c.What == changeDelete, c.What == changePut
+			gone[id], came[id] = c.What == changeDelete, c.What != changeDelete
 		case changeDrop:
 			if b := tx.Bucket(blobs.name); b != nil && b.Bucket(c.Part) != nil {
 				cur := b.Bucket(c.Part).Cursor()
