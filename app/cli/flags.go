@@ -21,6 +21,7 @@ type flags struct {
 	required []string
 	takes    string  // what the one word beside the flags is, "" when there is none
 	given    *string // that word
+	optional bool    // it may be left out
 }
 
 func newFlags(name string) *flags {
@@ -45,6 +46,12 @@ func (f *flags) must(name, text string) *string {
 func (f *flags) word(what string) *string {
 	f.takes, f.given = what, new(string)
 	return f.given
+}
+
+// maybeWord declares a word that may be left out.
+func (f *flags) maybeWord(what string) *string {
+	f.optional = true
+	return f.word(what)
 }
 
 // readWord takes the word from the beginning or the end of args.
@@ -92,7 +99,7 @@ func (f *flags) read(args []string) error {
 	if data := f.set.Lookup("data"); data != nil && data.Value.String() == "" {
 		return usage("--data is empty; name the data directory")
 	}
-	if f.given != nil && *f.given == "" {
+	if f.given != nil && *f.given == "" && !f.optional {
 		return usage("%s is missing. See: kith help %s", f.takes, f.name)
 	}
 	for _, name := range f.required {

@@ -29,7 +29,7 @@ it is a backup: every sum in it is checked with an identity that opens it.`
 
 func setVerify(f *flags) func(context.Context, streams) error {
 	data := f.data()
-	path := f.word("FILE")
+	path := f.maybeWord("FILE")
 	var identities [][]byte
 	f.set.Func("identity", "`F` holds an identity that opens the backup FILE; repeatable", func(name string) error {
 		text, err := os.ReadFile(filepath.Clean(name))
