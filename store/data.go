@@ -126,7 +126,14 @@ func (db *DB) openData(maxSize int64) error {
 			return err
 		}
 	}
-	return db.bolt.View(db.readMeta)
+	migrated, err := migrate(b, path, migrations, nil)
+	if err != nil {
+		return err
+	}
+	if err := db.bolt.View(db.readMeta); err != nil || migrated || !clean {
+		return err
+	}
+	return forgetBefore(path)
 }
 
 func boltOpening(path string, err error) error {

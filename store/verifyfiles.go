@@ -111,7 +111,7 @@ func (v *verification) files(ctx context.Context) error {
 		}
 		v.out.Files++
 		name, err := filepath.Rel(v.db.dir, path)
-		if err != nil || plainFiles[name] {
+		if err != nil || plainFiles[name] || strings.HasPrefix(name, dataFile+beforeSuffix) {
 			return err
 		}
 		if filepath.Dir(name) == certificateDir {
