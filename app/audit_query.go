@@ -31,7 +31,7 @@ const auditStep = 50_000
 // Audit returns the entries that q selects, newest first; next is the zero mark on the last page. A page may be short
 // and still have a next one.
 func (d *Desk) Audit(ctx context.Context, a Actor, q AuditQuery) (out []AuditEvent, next AuditMark, err error) {
-	looked := 0
+	looked, last := 0, AuditMark{}
 	err = d.look(ctx, a, MayAudit, func(tx *store.Tx) error {
 		days, before := q.days(newestFirst(auditTrail.Days(tx)))
 		return auditTrail.Back(tx, 0, days, before, func(ref store.Ref, e *AuditEvent) error {
@@ -39,11 +39,10 @@ func (d *Desk) Audit(ctx context.Context, a Actor, q AuditQuery) (out []AuditEve
 			looked++
 			if q.selects(e) {
 				if len(out) == q.Limit {
-					last := &out[len(out)-1]
-					next = AuditMark{store.DayOf(last.At.Time()), last.Seq}
+					next = last
 					return store.ErrStop
 				}
-				out = append(out, *e)
+				out, last = append(out, *e), AuditMark{ref.Day, ref.Seq}
 			}
 			if looked == auditStep {
 				next = AuditMark{ref.Day, ref.Seq}

@@ -33,6 +33,7 @@ type NewKey struct {
 	Name  string
 	Role  app.Role
 	Lasts time.Duration
+	Scope app.Scope // what the key sees; the zero Scope is everything that its role does
 }
 
 // AddKey makes a key and returns it as text, for the only time. Nobody makes a key that may more than they may.
@@ -59,6 +60,9 @@ func (a *Auth) AddKey(ctx context.Context, by app.Actor, n NewKey) (text string,
 		e.Object = k.ID
 		text = fmt.Sprintf("kith_%s_%s", strconv.FormatUint(k.ID, 36), secret())
 		k.Hash = sum(text)
+		if err := a.desk.LimitKey(tx, k.ID, n.Scope); err != nil {
+			return err
+		}
 		return apiKeys.Put(tx, k.ID, k)
 	})
 	if err != nil {

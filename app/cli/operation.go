@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"kith/app"
-	"kith/app/auth"
 	"kith/app/channel/whatsapp"
 )
 
@@ -31,6 +30,12 @@ const (
 	opErase        = "erase"
 	opVerify       = "verify"
 
+	opAuditExport     = "audit.export"
+	opAuditCheckpoint = "audit.checkpoint"
+	opAuditKey        = "audit.key"
+	opKeyList         = "apikey.list"
+	opKeyRevoke       = "apikey.revoke"
+
 	opRetention        = "retention"
 	opRetentionPreview = "retention.preview"
 	opRetentionRun     = "retention.run"
@@ -44,9 +49,10 @@ type userParams struct {
 }
 
 type keyParams struct {
-	Name  string        `json:"name"`
-	Role  string        `json:"role"`
-	Lasts time.Duration `json:"lasts"`
+	Name    string        `json:"name"`
+	Role    string        `json:"role"`
+	Lasts   time.Duration `json:"lasts"`
+	Inboxes []uint64      `json:"inboxes,omitempty"`
 }
 
 type inboxParams struct {
@@ -89,6 +95,8 @@ func (h *house) operate(ctx context.Context, r request) (json.RawMessage, error)
 		return on(ctx, r.Params, h.rotateKeys)
 	case opUnseal:
 		return on(ctx, r.Params, h.unseal)
+	case opAuditExport, opAuditCheckpoint, opAuditKey, opKeyList, opKeyRevoke:
+		return h.operateTrust(ctx, r)
 	case opVerify:
 		return on(ctx, r.Params, h.verify)
 	case opErase:
@@ -147,15 +155,6 @@ func (h *house) setPassword(ctx context.Context, p userParams) (string, error) {
 		return "", err
 	}
 	return fmt.Sprint(a.ID), h.auth.SetPassword(ctx, app.Host(), a.ID, p.Password)
-}
-
-func (h *house) addKey(ctx context.Context, p keyParams) (string, error) {
-	role, err := app.ParseRole(p.Role)
-	if err != nil {
-		return "", err
-	}
-	text, _, err := h.auth.AddKey(ctx, app.Host(), auth.NewKey{Name: p.Name, Role: role, Lasts: p.Lasts})
-	return text, err
 }
 
 func (h *house) addInbox(ctx context.Context, p inboxParams) (inboxRow, error) {

@@ -190,6 +190,7 @@ func (h *house) runAll(ctx context.Context, srv *server.Server, ctl *control, wo
 	loop(ctl.run)
 	loop(work.Run)
 	loop(h.keepRetention)
+	loop(h.desk.KeepAudit)
 	loop(h.backups.Run)
 	loop(h.tellOldPrimary)
 	if world != nil {

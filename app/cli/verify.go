@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"kith/app"
 	"kith/store"
 )
 
@@ -25,7 +26,8 @@ the rest stays usable; the exit code is then 5.
 file, or holds plain numbers only. Run it while kith is stopped to check the pages of a large data.db, too.
 
 FILE is a certificate of an erasure: whether it is genuine and shows what it says is checked with nothing but the file. Or
-it is a backup: every sum in it is checked with an identity that opens it.`
+it is a backup: every sum in it is checked with an identity that opens it. Or it is an audit trail of kith audit export:
+whether anything in it was changed, left out or cut off, and, with --checkpoint, rolled back.`
 
 func setVerify(f *flags) func(context.Context, streams) error {
 	data := f.data()
@@ -36,11 +38,13 @@ func setVerify(f *flags) func(context.Context, streams) error {
 		identities = append(identities, text)
 		return err
 	})
+	key := f.set.String("key", "", "`KEY` that the audit trail has to be signed with: kith audit key")
+	checkpoint := f.set.String("checkpoint", "", "`F` is an earlier checkpoint that the audit trail must still agree with")
 	atRest := f.set.Bool("at-rest", false, "also prove that nothing readable lies on the disk")
 	asJSON := f.set.Bool("json", false, "print JSON")
 	return func(ctx context.Context, s streams) error {
 		if *path != "" {
-			return verifyFile(ctx, *path, identities, *asJSON, s)
+			return verifyFile(ctx, *path, proofs{identities, *key, *checkpoint}, *asJSON, s)
 		}
 		if err := exists(*data); err != nil {
 			return err
@@ -96,8 +100,14 @@ func printVerified(w io.Writer, v *store.Verified) {
 	}
 }
 
+// proofs are what whoever checks a file brings along.
+type proofs struct {
+	identities      [][]byte // that open a backup
+	key, checkpoint string   // of an audit trail; the checkpoint is a file
+}
+
 // verifyFile checks what a file says of itself; its first bytes tell what it is.
-func verifyFile(ctx context.Context, path string, identities [][]byte, asJSON bool, s streams) error {
+func verifyFile(ctx context.Context, path string, with proofs, asJSON bool, s streams) error {
 	f, err := os.Open(filepath.Clean(path))
 	if errors.Is(err, os.ErrNotExist) {
 		return usage("there is no file %s; name a certificate or a backup", path)
@@ -112,14 +122,16 @@ func verifyFile(ctx context.Context, path string, identities [][]byte, asJSON bo
 	var said string
 	switch {
 	case string(head) == ageHead:
-		if len(identities) == 0 {
+		if len(with.identities) == 0 {
 			return usage("%s is encrypted; name what opens it with --identity FILE", path)
 		}
-		m, err := store.CheckBackup(ctx, in, store.CheckOptions{Identities: identities})
+		m, err := store.CheckBackup(ctx, in, store.CheckOptions{Identities: with.identities})
 		if err != nil {
 			return fmt.Errorf("checking %s: %w", path, err)
 		}
 		out, said = m, fmt.Sprintf("%s is whole: %d records and %d attachments of %s.", path, m.Contents.Records, m.Attachments, m.Taken.Format(time.RFC3339))
+	case app.IsAuditExport(head):
+		return verifyAudit(in, path, with.key, with.checkpoint, asJSON, s)
 	case bytes.HasPrefix(head, []byte("{")):
 		c, err := certificate(in)
 		if err != nil {
