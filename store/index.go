@@ -150,6 +150,31 @@ type edition struct {
 func segmentLine(number uint32) []byte { return append([]byte{'s'}, segmentName(number)...) }
 func editionLine(id uint32) []byte     { return append([]byte{'e'}, segmentName(id)...) }
 
+// isIndexList tells whether a bucket is the list of an index.
+func isIndexList(table []byte) bool {
+	return slices.ContainsFunc(declared.allIndexes(), func(i index) bool {
+		x, ok := i.(*indexCore)
+		return ok && bytes.Equal(x.list.name, table)
+	})
+}
+
+// indexLine tells whether an entry of such a list is what this kith writes:
+// numbers and nothing else.
+func indexLine(key, value []byte) bool {
+	if len(key) != 5 {
+		return false
+	}
+	var line any = new(segmentInfo)
+	if key[0] == 'e' {
+		line = new(editionState)
+	}
+	if err := decoding.Unmarshal(value, line); err != nil {
+		return false
+	}
+	again, err := encoding.Marshal(line)
+	return err == nil && bytes.Equal(again, value)
+}
+
 // allSegments reads the list.
 func (x *indexCore) allSegments(tx *Tx) (all []segmentInfo, err error) {
 	err = x.lines(tx, 's', func(n uint32, v []byte) error {

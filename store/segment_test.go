@@ -102,3 +102,18 @@ func compareHits(t *testing.T, term string, h hits, want []uint32, r *rand.Rand)
 		ask(r.Uint32N(120_000))
 	}
 }
+
+// TestVerifyIndex holds a store with segments, live, replaced and destroyed ones,
+// to be sound.
+func TestVerifyIndex(t *testing.T) {
+	l := newLibrary(t, 7)
+	l.write(300, 40, 60)
+	l.flush()
+	l.write(300, 40, 60)
+	l.flush()
+	l.erase(func(s Subject, _ DayKey) bool { return s == 40 }, []Subject{40}, 2)
+	v, err := l.db.Verify(t.Context(), VerifyOptions{AtRest: true})
+	if err != nil || !v.Fine() {
+		t.Errorf("%+v, %v", v, err)
+	}
+}

@@ -66,7 +66,7 @@ func (v *verification) part(ctx context.Context, tx *bolt.Tx, p bucketPath, kind
 		return err
 	}
 	c := partCheck{
-		v: v, p: p, keys: keys, sealed: kinds[string(p.table)] && string(p.part) != string(atName),
+		v: v, p: p, keys: keys, lines: isIndexList(p.table), sealed: kinds[string(p.table)] && string(p.part) != string(atName),
 		where: append(append(append([]byte(nil), p.table...), 0), p.part...),
 	}
 	cur := b.Cursor()
@@ -98,6 +98,7 @@ type partCheck struct {
 	p      bucketPath
 	keys   keySource
 	sealed bool
+	lines  bool // of the list of an index: numbers, packed so that they may look like anything
 	where  []byte
 	plain  []byte
 	n      tally
@@ -111,7 +112,7 @@ func (c *partCheck) entry(k, value []byte) {
 			c.v.damaged(append(slices.Clip(c.where), k...), "it is no age file")
 		case !c.wellFormed(k, value):
 			c.v.damaged(append(slices.Clip(c.where), k...), "it is no number")
-		case c.v.o.AtRest && string(k) != instanceKey && readable(value): // the name of the instance is chance
+		case c.v.o.AtRest && string(k) != instanceKey && !c.lines && readable(value): // the name of the instance is chance
 			c.v.problem("an entry of %s holds something readable", c.p.table)
 		}
 		return
@@ -135,6 +136,9 @@ func (c *partCheck) entry(k, value []byte) {
 func (c *partCheck) wellFormed(k, value []byte) bool {
 	if plainBuckets[string(c.p.table)] {
 		return true
+	}
+	if c.lines {
+		return indexLine(k, value)
 	}
 	if _, day := parseDayKey(c.p.part); day && len(k) == 8 {
 		e, ok := parseEntry(k, value)
