@@ -47,7 +47,7 @@ func runChild(t *testing.T, fault crashtest.Fault, words string) *crashtest.Disk
 // acknowledged is lost, nothing is half there. KITH_CRASH_STATES says how many
 // states are tried; make crash-states takes 2,000.
 func TestCrashStates(t *testing.T) {
-	states := casesOf(t, "KITH_CRASH_STATES", 48)
+	states := casesOf(t, "KITH_CRASH_STATES", 40)
 	disk := runChild(t, crashtest.Fault{}, "")
 	if t.Failed() {
 		return

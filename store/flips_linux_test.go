@@ -16,7 +16,7 @@ import (
 // reading everything, writing. What is wrong is found, or nothing is. KITH_FLIPS
 // says how many bytes are tried.
 func TestFlips(t *testing.T) {
-	flips := casesOf(t, "KITH_FLIPS", 48)
+	flips := casesOf(t, "KITH_FLIPS", 24)
 	dir, said := storeToSpoil(t)
 	chance := rand.New(rand.NewPCG(11, uint64(flips))) //nolint:gosec // any bytes will do
 	judges, sum := &court{}, map[string]int{}

@@ -39,15 +39,7 @@ func migrate(b *bolt.DB, path string, all []migration, step func(string) error) 
 	if step == nil {
 		step = func(string) error { return nil }
 	}
-	var format uint32
-	err = b.View(func(tx *bolt.Tx) error {
-		if meta := tx.Bucket([]byte(metaBucket)); meta != nil {
-			if v := meta.Get([]byte(formatKey)); len(v) == 4 {
-				format = binary.BigEndian.Uint32(v)
-			}
-		}
-		return nil
-	})
+	format, err := formatOf(b)
 	if err != nil || format == 0 {
 		return false, err // readMeta says what is wrong
 	}
@@ -75,6 +67,19 @@ func migrate(b *bolt.DB, path string, all []migration, step func(string) error) 
 		}
 	}
 	return migrated, nil
+}
+
+// formatOf is what data.db says of its format; 0 when it says nothing.
+func formatOf(b *bolt.DB) (format uint32, err error) {
+	err = b.View(func(tx *bolt.Tx) error {
+		if meta := tx.Bucket([]byte(metaBucket)); meta != nil {
+			if v := meta.Get([]byte(formatKey)); len(v) == 4 {
+				format = binary.BigEndian.Uint32(v)
+			}
+		}
+		return nil
+	})
+	return format, err
 }
 
 // copyBefore copies data.db as it is, whole or not at all.
