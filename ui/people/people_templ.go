@@ -6,19 +6,16 @@ package people
 
 //lint:file-ignore SA4006 This context is only used if a nested component is present.
 
-import (
-	"github.com/a-h/templ"
-	templruntime "github.com/a-h/templ/runtime"
-)
+import "github.com/a-h/templ"
+import templruntime "github.com/a-h/templ/runtime"
 
 import (
-	"slices"
-	"strconv"
-	"time"
-
 	"kith/app"
 	"kith/ui/component"
 	"kith/ui/layout"
+	"slices"
+	"strconv"
+	"time"
 )
 
 func sheet(r *room) templ.Component {
@@ -1112,10 +1109,8 @@ func (r *room) facts() []component.Fact {
 		{Label: r.l.T("people.since"), Value: r.l.Date(w.CreatedAt.Time())},
 	}
 	for _, f := range []component.Fact{
-		{Label: r.l.T("people.teams"), Value: r.teamsOf(w.ID)},
-		{Label: r.l.T("account.phone"), Value: w.Profile.Phone},
-		{Label: r.l.T("account.company"), Value: w.Profile.Company},
-		{Label: r.l.T("account.job_title"), Value: w.Profile.Title},
+		{Label: r.l.T("people.teams"), Value: r.teamsOf(w.ID)}, {Label: r.l.T("account.phone"), Value: w.Profile.Phone},
+		{Label: r.l.T("account.company"), Value: w.Profile.Company}, {Label: r.l.T("account.job_title"), Value: w.Profile.Title},
 		{Label: r.l.T("account.department"), Value: w.Profile.Department},
 	} {
 		if f.Value != "" {
