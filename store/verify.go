@@ -60,7 +60,7 @@ func (db *DB) Verify(ctx context.Context, o VerifyOptions) (*Verified, error) {
 	defer leave()
 	ctx, cancel := db.until(ctx)
 	defer cancel()
-	v := &verification{db: db, o: o, out: Verified{AtRest: o.AtRest, Partial: o.Days != nil}}
+	v := &verification{db: db, o: o, out: Verified{AtRest: o.AtRest, Partial: o.Days != nil, Damaged: []Damage{}, Problems: []string{}}}
 	if v.o.Progress == nil {
 		v.o.Progress = func(Progress) {}
 	}
