@@ -76,6 +76,7 @@ func Register(e *echo.Echo, d Deps) {
 		{http.MethodPost, "/inbox/:id/assign", p.assign},
 		{http.MethodPost, "/inbox/:id/labels", p.labels},
 		{http.MethodPost, "/inbox/:id/contact", p.contact},
+		{http.MethodPost, "/inbox/:id/reveal", p.reveal},
 		{http.MethodGet, "/inbox/:id/messages/:message", p.message},
 		{http.MethodPost, "/inbox/:id/messages/:message/resend", p.resend},
 		{http.MethodPost, "/inbox/:id/messages/:message/cancel", p.cancel},
