@@ -125,7 +125,7 @@ var matrix = map[string]access{
 	"GET /inbox/:conversation/update":                      {may: app.MayRead, hidden: http.StatusSeeOther},
 	"POST /inbox/:conversation/assign":                     {may: app.MayConverse, body: "agent=0"},
 	"POST /inbox/:conversation/contact":                    {may: app.MayContacts, body: "name=Sample"},
-	"POST /inbox/:conversation/reveal":                         {may: app.MayReveal},
+	"POST /inbox/:conversation/reveal":                     {may: app.MayReveal},
 	"POST /inbox/:conversation/draft":                      {may: app.MayRead, body: "text=x"},
 	"POST /inbox/:conversation/labels":                     {may: app.MayConverse, body: "label="},
 	"POST /inbox/:conversation/messages/:message/cancel":   {may: app.MayConverse, status: http.StatusConflict},
