@@ -47,7 +47,13 @@ func (c *court) ask(t *testing.T, q question) *verdict {
 	if c.child == nil {
 		c.open(t)
 	}
-	if err := json.NewEncoder(c.in).Encode(q); err != nil {
+	err := json.NewEncoder(c.in).Encode(q)
+	if err != nil { // the last state ended the judge after the verdict
+		c.close()
+		c.open(t)
+		err = json.NewEncoder(c.in).Encode(q)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	stage := ""
