@@ -20,10 +20,10 @@ BROWSER ?= yes
 # Files that tools write and people commit.
 GENERATED := '*_templ.go' 'assets/dist' 'ui/component/*_gen.go'
 
-.PHONY: help run build test check fresh generate e2e bench fuzz crash tools fmt lint clean
+.PHONY: help run build test check fresh generate e2e bench fuzz crash crash-states erasure shred growth standby tools fmt lint clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build ## build kith and start it with the simulator; open the claim link it prints
 	@exec $(BUILD)/kith serve --simulator --data $(DATA) --listen $(LISTEN) --tls off
@@ -88,6 +88,23 @@ fuzz: ## fuzz each target for FUZZTIME=20s
 
 crash: ## kill kith -9 at random moments under load, KITH_CRASH_ROUNDS=200 times
 	KITH_CRASH_ROUNDS=$(KITH_CRASH_ROUNDS) go test -tags crash -count=1 -v -run Crash -timeout 120m ./...
+
+crash-states: ## open the store in thousands of states that a loss of power or a failing disk can leave (needs root and FUSE)
+	KITH_CRASH_STATES=2000 KITH_CRASH_FAULTS=200 KITH_FLIPS=1000 \
+		go test -count=1 -v -timeout 120m -run 'CrashStates|Faults|Flips|CutFiles' ./store
+
+erasure: ## erase a person with 100,000 messages, let 1,000,000 expire under load, back 1,000,000 up under load
+	KITH_ERASE_MESSAGES=100000 KITH_ERASE_EARLIER=10000 KITH_EXPIRE_MESSAGES=1000000 KITH_BACKUP_MESSAGES=1000000 \
+		go test -count=1 -v -timeout 60m -run 'TestErasingAPerson|TestExpiringADay|BackupUnderLoad' ./store
+
+shred: ## search raw disks for keys that were destroyed (needs root, loop devices and mkfs for ext4, xfs and btrfs)
+	KITH_SHRED=1 go test -count=1 -v -run 'TestWhatIsDestroyed|TestReducedStrength' ./store
+
+growth: ## print how costs grow from 10,000 to 10,000,000 messages
+	KITH_GROWTH=10000,100000,1000000,10000000 go test -count=1 -v -timeout 3h -run TestGrowth ./store
+
+standby: ## kill a primary and its standby at random moments and promote, 50 times
+	KITH_STANDBY_ROUNDS=50 go test -count=1 -v -timeout 60m -run TestStandbyUnderLoad .
 
 tools: $(TOOLS) ## build the pinned developer tools into ./build/tools
 
