@@ -32,30 +32,33 @@ type listView struct {
 // soon is when the countdown of a reply window appears in the list.
 const soon = 2 * time.Hour
 
-// list reads what the list shows.
-func (p *pages) list(c echo.Context, a app.Actor, current app.ConversationID) (v listView, err error) {
-	ctx := c.Request().Context()
-	v = listView{l: p.Locale(c), f: filterOf(c.QueryParams()), now: p.Now(), current: current}
+// list is the list that a request asks for, before it is read.
+func (p *pages) list(c echo.Context, current app.ConversationID) *listView {
+	return &listView{l: p.Locale(c), f: filterOf(c.QueryParams()), now: p.Now(), current: current}
+}
+
+// fill reads what the list shows.
+func (p *pages) fill(ctx context.Context, a app.Actor, v *listView) (err error) {
 	if v.counts, err = p.Desk.Counts(ctx, a); err != nil {
-		return v, err
+		return err
 	}
 	v.f.settle(v.counts)
 	if v.inboxes, err = p.Desk.InboxesOf(ctx, a); err != nil {
-		return v, err
+		return err
 	}
 	if v.labels, err = p.Desk.Labels(ctx); err != nil {
-		return v, err
+		return err
 	}
 	if v.f.search != "" {
 		if v.lines, err = p.search(ctx, a, v.f.search); err != nil {
-			return v, err
+			return err
 		}
-		v.found, err = p.hits(ctx, a, &v)
-		return v, err
+		v.found, err = p.hits(ctx, a, v)
+		return err
 	}
 	lines, next, err := p.Desk.Conversations(ctx, a, v.f.query(a))
 	v.lines, v.more = lines, next.ID != 0
-	return v, err
+	return err
 }
 
 // search finds conversations by the names, numbers and addresses of their contact.
@@ -77,8 +80,8 @@ func (p *pages) search(ctx context.Context, a app.Actor, text string) (lines []a
 // rows answers with the list alone; ?rows= says how many are shown.
 func (p *pages) rows(c echo.Context, a app.Actor) error {
 	id, _ := strconv.ParseUint(c.QueryParam("c"), 10, 64)
-	v, err := p.list(c, a, app.ConversationID(id))
-	if err != nil {
+	v := p.list(c, app.ConversationID(id))
+	if err := p.fill(c.Request().Context(), a, v); err != nil {
 		return err
 	}
 	return render.Fragment(c, 200, v.partials()...)

@@ -3,6 +3,7 @@
 package inbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"golang.org/x/sync/errgroup"
 
 	"kith/app"
 	"kith/ui/component"
@@ -212,28 +214,37 @@ func (p *pages) thread(c echo.Context, a app.Actor) error {
 	if err != nil {
 		return err
 	}
+	// The list is read while the opening is written into the audit trail.
+	ls := p.list(c, id)
+	var g errgroup.Group
+	g.Go(func() error { return p.fill(c.Request().Context(), a, ls) })
 	v, err := p.open(c, a, id, p.fresh(c), c.QueryParam("from") != "")
-	if err != nil {
+	if err := cmp.Or(err, g.Wait()); err != nil {
 		return err
 	}
-	if err := p.page(c, a, v, http.StatusOK); err != nil {
+	if err := p.show(c, a, ls, v, http.StatusOK); err != nil {
 		return err
 	}
 	p.seen(c, a, id)
 	return nil
 }
 
-// page answers with the whole page, or with the list or the panes alone when htmx asks for them.
+// page reads the list and shows it with a conversation, nil for none.
 func (p *pages) page(c echo.Context, a app.Actor, v *threadView, status int) error {
 	var current app.ConversationID
 	if v != nil {
 		current = v.line.ID
 	}
-	frame, err := p.View(c, a, p.Locale(c).T("inbox.title"))
-	if err != nil {
+	ls := p.list(c, current)
+	if err := p.fill(c.Request().Context(), a, ls); err != nil {
 		return err
 	}
-	ls, err := p.list(c, a, current)
+	return p.show(c, a, ls, v, status)
+}
+
+// show answers with the whole page, or with the list or the panes alone when htmx asks for them.
+func (p *pages) show(c echo.Context, a app.Actor, ls *listView, v *threadView, status int) error {
+	frame, err := p.View(c, a, ls.l.T("inbox.title"))
 	if err != nil {
 		return err
 	}
@@ -245,9 +256,9 @@ func (p *pages) page(c echo.Context, a app.Actor, v *threadView, status int) err
 		}
 	}
 	if render.IsFragment(c) {
-		return p.parts(c, status, frame, &ls, v)
+		return p.parts(c, status, frame, ls, v)
 	}
-	return render.Page(c, status, inboxPage(frame, &ls, v))
+	return render.Page(c, status, inboxPage(frame, ls, v))
 }
 
 func (p *pages) parts(c echo.Context, status int, frame layout.View, ls *listView, v *threadView) error {
