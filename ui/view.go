@@ -116,7 +116,8 @@ func (s *site) alert(c echo.Context, v *layout.View, me *app.Agent) error {
 		return err
 	}
 	if len(news) > 0 {
-		v.Alert = layout.Notice{Text: account.Headline(v.Locale, &news[0]) + " " + v.Locale.T("account.news_where"), Kind: component.Warn}
+		v.Alert = layout.Notice{Text: account.Headline(v.Locale, &news[0]), Kind: component.Warn}
+		v.AlertPath = account.OwnPath
 		return nil
 	}
 	if strings.HasPrefix(v.Path, "/inbox") || strings.HasPrefix(v.Path, "/simulator") {
@@ -125,6 +126,7 @@ func (s *site) alert(c echo.Context, v *layout.View, me *app.Agent) error {
 	f, err := s.Auth.Factors(ctx, me)
 	if err == nil && f.Reminded {
 		v.Alert = layout.Notice{Text: v.Locale.T("account.second_reminder"), Kind: component.Warn}
+		v.AlertPath = account.OwnPath
 	}
 	return err
 }

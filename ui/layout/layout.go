@@ -41,6 +41,8 @@ type View struct {
 	Flash Notice
 	// Alert says, on every page, what keeps kith from working; the zero Notice shows nothing.
 	Alert Notice
+	// AlertPath leads to where something can be done about the alert; empty shows no link.
+	AlertPath string
 	// Pane names the pane that a phone shows: list, thread or contact. Pages
 	// without panes leave it empty. In a thread the tab bar makes room.
 	Pane string
