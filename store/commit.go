@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"sync/atomic"
 
 	bolt "go.etcd.io/bbolt"
@@ -256,15 +257,17 @@ func (tx *Tx) run(fn func(*Tx) error) (err error) {
 
 var errPanic = errors.New("store: the update panicked and was taken back")
 
-// panicPlace is the function and line that panicked.
+// panicPlace is the function and line that panicked, whichever deferred function
+// asks.
 func panicPlace() string {
-	var pcs [24]uintptr
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
-	for {
+	var pcs [48]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
+	for thrown := false; ; {
 		f, more := frames.Next()
-		if len(f.Function) < 8 || f.Function[:8] != "runtime." || !more {
+		if thrown && !strings.HasPrefix(f.Function, "runtime.") || !more {
 			return fmt.Sprintf("%s:%d", f.Function, f.Line)
 		}
+		thrown = thrown || f.Function == "runtime.gopanic"
 	}
 }
 

@@ -35,6 +35,28 @@ func TestFlips(t *testing.T) {
 	t.Logf("%d flips: %v", flips, sum)
 }
 
+// TestPagesThatAreNot gives pages another number, one after the other: bbolt
+// panics wherever it meets one, and no process may die of it.
+func TestPagesThatAreNot(t *testing.T) {
+	dir, said := storeToSpoil(t)
+	judges, sum := &court{}, map[string]int{}
+	for page := 2; page < 12; page++ {
+		spoiled := spoiledCopy(t, dir, func(to string) {
+			path := filepath.Join(to, "data", dataFile)
+			b, err := os.ReadFile(path) //nolint:gosec // a place of the test
+			if err != nil {
+				t.Fatal(err)
+			}
+			b[page*os.Getpagesize()+4] ^= 0x55
+			if err := os.WriteFile(path, b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		})
+		judgeSpoiled(t, judges, spoiled, said, fmt.Sprint("page ", page), sum)
+	}
+	t.Logf("%v", sum)
+}
+
 // TestCutFiles takes away each file of a store, all of it or half.
 func TestCutFiles(t *testing.T) {
 	dir, said := storeToSpoil(t)
