@@ -66,7 +66,7 @@ func (db *DB) Verify(ctx context.Context, o VerifyOptions) (*Verified, error) {
 	}
 	steps := []func(context.Context) error{v.records, v.queues, v.rows}
 	if o.Days == nil {
-		steps = append([]func(context.Context) error{v.pages}, append(steps, v.attachments)...)
+		steps = append(steps, v.attachments, v.pages)
 	}
 	if o.AtRest {
 		steps = append(steps, v.files)
@@ -92,6 +92,15 @@ type verification struct {
 	found map[string]Damage
 	total int64
 	done  int64
+	lost  bool // pages that do not lead where they should
+}
+
+// astray notes that pages do not lead where they should.
+func (v *verification) astray() {
+	v.damaged([]byte(dataFile+"\x00"), "a page cannot be read")
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.lost = true
 }
 
 // damaged lists a record, for the report and for the store.
@@ -130,8 +139,13 @@ func (v *verification) add(n tally) {
 type tally struct{ records, numbers, erased uint64 }
 
 // pages lets bbolt check how the pages hang together, in a transaction of a
-// writer: only there does the list of free pages stand still.
+// writer: only there does the list of free pages stand still. It comes last: on
+// pages that led astray bbolt would end the process, from a goroutine of its own.
 func (v *verification) pages(context.Context) (err error) {
+	if v.lost {
+		v.problem("the pages of %s do not fit together", dataFile)
+		return nil
+	}
 	info, err := os.Stat(v.db.path(dataFile))
 	if err != nil {
 		return filing("looking at", v.db.path(dataFile), err)
@@ -193,7 +207,7 @@ func (v *verification) view(fn func(*bolt.Tx) error) (err error) {
 			if err = v.db.unreadable(p); err == nil {
 				panic(p)
 			}
-			v.damaged([]byte(dataFile+"\x00"), "a page cannot be read")
+			v.astray()
 			err = nil // the other parts may be readable
 		}
 	}()

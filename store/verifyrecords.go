@@ -74,6 +74,8 @@ func (v *verification) part(ctx context.Context, tx *bolt.Tx, p bucketPath, kind
 	for k, value := cur.First(); k != nil; k, value = cur.Next() {
 		if last != nil && bytes.Compare(last, k) >= 0 {
 			v.problem("the keys of %s are out of order", p.table)
+			v.astray() // the walk may never end
+			break
 		}
 		last = append(last[:0], k...)
 		if value == nil {
